@@ -1,0 +1,151 @@
+package io.gatun.linux;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.VarHandle;
+
+/**
+ * Reads and writes memory by plain address: the one door to memory that a peer shares with us.
+ *
+ * <p>All accesses go through a single all-address segment in a {@code static final}, so the compiler sees a constant base,
+ * constant layouts and no liveness check. Addresses are proven elsewhere (a guest address is checked once, on translation); with
+ * {@code -Dgatun.memory.checked=true} every access is also looked up among the live mappings and refused with the address, the
+ * length and the nearest mapping.
+ *
+ * <p><b>Memory that vanishes.</b> A peer can truncate the file behind a mapping. HotSpot turns the resulting SIGBUS into an
+ * {@link InternalError} for the accessors of this class, and for these only: release, opaque and volatile stores of bytes and
+ * shorts, every compare-and-set, and an {@code int} load that is folded into a sign extension all kill the JVM. So nothing else is
+ * offered: publication is {@link #releaseFence()} followed by a plain store, and a 32-bit field is read with {@link #getUnsignedInt}.
+ *
+ * <p><b>Byte order.</b> VIRTIO 1.x is little-endian and so is every host that Gatun runs on; class initialisation refuses others.
+ *
+ * <p><b>Thread-safety:</b> stateless. Ordering is what each method's name says; everything else is a plain access.
+ */
+public final class Memory {
+    /** Whether each access is checked against the live mappings; a constant, so that the unchecked mode costs nothing. */
+    public static final boolean CHECKED = Boolean.getBoolean("gatun.memory.checked");
+
+    private static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
+    private static final VarHandle SHORT = JAVA_SHORT.varHandle();
+    private static final VarHandle INT = JAVA_INT.varHandle();
+
+    static {
+        if (java.nio.ByteOrder.nativeOrder() != java.nio.ByteOrder.LITTLE_ENDIAN) {
+            throw new ExceptionInInitializerError("Gatun runs on little-endian machines only (VIRTIO 1.3 §1.4)");
+        }
+    }
+
+    private Memory() {}
+
+    public static byte getByte(long address) {
+        check(address, 1);
+        return ALL.get(JAVA_BYTE, address);
+    }
+
+    public static void putByte(long address, byte value) {
+        check(address, 1);
+        ALL.set(JAVA_BYTE, address, value);
+    }
+
+    /** Reads 16 bits, zero-extended. */
+    public static int getUnsignedShort(long address) {
+        check(address, 2);
+        return ALL.get(JAVA_SHORT_UNALIGNED, address) & 0xffff;
+    }
+
+    /** Writes the low 16 bits of {@code value}. */
+    public static void putShort(long address, int value) {
+        check(address, 2);
+        ALL.set(JAVA_SHORT_UNALIGNED, address, (short) value);
+    }
+
+    /** Reads 32 bits, zero-extended; see the class comment for why there is no sign-extending form. */
+    public static long getUnsignedInt(long address) {
+        check(address, 4);
+        return ALL.get(JAVA_INT_UNALIGNED, address) & 0xffff_ffffL;
+    }
+
+    /** Reads 32 bits as an {@code int} for use as an {@code int}; never widen the result with a sign. */
+    public static int getInt(long address) {
+        return (int) getUnsignedInt(address);
+    }
+
+    public static void putInt(long address, int value) {
+        check(address, 4);
+        ALL.set(JAVA_INT_UNALIGNED, address, value);
+    }
+
+    public static long getLong(long address) {
+        check(address, 8);
+        return ALL.get(JAVA_LONG_UNALIGNED, address);
+    }
+
+    public static void putLong(long address, long value) {
+        check(address, 8);
+        ALL.set(JAVA_LONG_UNALIGNED, address, value);
+    }
+
+    /** Reads 16 bits, zero-extended, with acquire semantics; {@code address} must be even. */
+    public static int loadAcquireShort(long address) {
+        check(address, 2);
+        return (short) SHORT.getAcquire(ALL, address) & 0xffff;
+    }
+
+    /** Reads 32 bits with acquire semantics; {@code address} must be a multiple of four. */
+    public static int loadAcquireInt(long address) {
+        check(address, 4);
+        return (int) (((int) INT.getAcquire(ALL, address)) & 0xffff_ffffL);
+    }
+
+    /** Orders every earlier load and store before every later store: the first half of a publication. */
+    public static void releaseFence() {
+        VarHandle.releaseFence();
+    }
+
+    /** Orders every earlier load before every later load and store. */
+    public static void acquireFence() {
+        VarHandle.acquireFence();
+    }
+
+    /** Orders every earlier access before every later one, a store before a later load included. */
+    public static void fullFence() {
+        VarHandle.fullFence();
+    }
+
+    /** Copies {@code length} bytes; the ranges may overlap. */
+    public static void copy(long source, long target, long length) {
+        check(source, length);
+        check(target, length);
+        MemorySegment.copy(ALL, source, ALL, target, length);
+    }
+
+    /** Copies memory into a Java array. */
+    public static void copyToArray(long source, byte[] target, int offset, int length) {
+        check(source, length);
+        MemorySegment.copy(ALL, JAVA_BYTE, source, target, offset, length);
+    }
+
+    /** Copies a Java array into memory. */
+    public static void copyFromArray(byte[] source, int offset, long target, int length) {
+        check(target, length);
+        MemorySegment.copy(source, offset, ALL, JAVA_BYTE, target, length);
+    }
+
+    /** Sets {@code length} bytes to {@code value}. */
+    public static void fill(long address, long length, byte value) {
+        check(address, length);
+        ALL.asSlice(address, length).fill(value);
+    }
+
+    private static void check(long address, long length) {
+        if (CHECKED) {
+            LiveMappings.require(address, length);
+        }
+    }
+}

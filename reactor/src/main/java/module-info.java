@@ -1,0 +1,7 @@
+/** Polling workers: pinned, one per core; pollers, commands, epochs, idle policy. */
+module io.gatun.reactor {
+    requires transitive io.gatun.linux;
+    requires org.jctools.core;
+
+    exports io.gatun.reactor;
+}
