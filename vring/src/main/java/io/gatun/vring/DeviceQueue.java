@@ -1,0 +1,143 @@
+package io.gatun.vring;
+
+/**
+ * The device side of one virtqueue, split or packed: takes the chains a driver made available and gives them back used.
+ *
+ * <p>A duty cycle reads {@code pop} until it returns false or its budget is spent, {@code putUsed} for what is finished, then
+ * {@code publishUsed} once, which says whether the driver wants to be told. Nothing a driver writes is trusted: a violation breaks the
+ * queue ({@link #isBroken}), and a broken queue hands out and publishes nothing more.
+ *
+ * <p>If the memory under the rings vanishes (its file was truncated), any method may throw {@link InternalError}; the caller gives up on
+ * the queue.
+ *
+ * <p><b>Thread-safety:</b> one owner thread, no locks. Ordering against the driver is stated at each access.
+ */
+public abstract sealed class DeviceQueue permits SplitDeviceQueue {
+    private final int size;
+    private final long features;
+    private GuestMemory memory;
+    private String brokenReason;
+
+    DeviceQueue(int size, long features, GuestMemory memory) {
+        this.size = size;
+        this.features = features;
+        this.memory = memory;
+    }
+
+    /** Makes the queue that the negotiated features ask for; throws {@link IllegalArgumentException} with what is wrong. */
+    public static DeviceQueue create(QueueConfig config) {
+        return new SplitDeviceQueue(config);
+    }
+
+    /** Number of descriptors. */
+    public final int size() {
+        return size;
+    }
+
+    public final long features() {
+        return features;
+    }
+
+    /** Takes the next available chain; false if there is none or the queue is broken. */
+    public abstract boolean pop(DescriptorChain chain);
+
+    /**
+     * Gives a chain back. The driver sees it after {@link #publishUsed}.
+     *
+     * @param writtenBytes how many bytes of the writable segments were written, from the first on
+     */
+    public abstract void putUsed(DescriptorChain chain, long writtenBytes);
+
+    /** Makes every chain put since the last call visible; true if the driver wants a call for them. */
+    public abstract boolean publishUsed();
+
+    /** Tells the driver that kicks are not needed: the queue is being polled. */
+    public abstract void suppressKicks();
+
+    /** Asks for a kick; true if nothing is available, so that sleeping is safe, false if there is work already. */
+    public abstract boolean armKicks();
+
+    /** Where a successor goes on, in vhost-user's encoding (see {@link QueueConfig#base}). */
+    public abstract int base();
+
+    /**
+     * Continues on another snapshot of memory. Chains popped earlier keep their old addresses, so the caller sees to it that there are
+     * none, or that the old mappings outlive them.
+     *
+     * @return false if the rings themselves are not mapped any more; the queue is then broken
+     */
+    public final boolean replaceMemory(GuestMemory replacement) {
+        memory = replacement;
+        String problem = mapRings(replacement);
+        return problem == null || fail(problem);
+    }
+
+    /** Translates the ring addresses; null, or what is wrong with them. */
+    abstract String mapRings(GuestMemory replacement);
+
+    /** What is wrong with a ring's place in memory, or null. */
+    static String ringProblem(String ring, long userAddress, long hostAddress, int alignment) {
+        if (hostAddress == GuestMemory.UNMAPPED) {
+            return String.format("the %s at user address 0x%x is not inside one memory region", ring, userAddress);
+        }
+        if (hostAddress % alignment != 0) {
+            return String.format("the %s at user address 0x%x is not aligned to %d bytes", ring, userAddress, alignment);
+        }
+        return null;
+    }
+
+    /** Whether the driver broke the rules; see {@link #brokenReason}. */
+    public final boolean isBroken() {
+        return brokenReason != null;
+    }
+
+    /** What the driver did wrong, in words, or null. */
+    public final String brokenReason() {
+        return brokenReason;
+    }
+
+    /** Breaks the queue; the first reason stays. Returns false, for callers that return it. */
+    final boolean fail(String reason) {
+        if (brokenReason == null) {
+            brokenReason = reason;
+        }
+        return false;
+    }
+
+    final GuestMemory memory() {
+        return memory;
+    }
+
+    /** Appends a guest's range to a chain, or breaks the queue and returns false. */
+    final boolean append(DescriptorChain chain, long guestAddress, long lengthBytes, boolean writable) {
+        if (lengthBytes <= DescriptorChain.MAX_SEGMENT_BYTES && lengthBytes != 0) {
+            long host = memory.translate(guestAddress, lengthBytes);
+            if (host != GuestMemory.UNMAPPED) {
+                chain.append(host, (int) lengthBytes, writable);
+                return true;
+            }
+        }
+        return appendInPieces(chain, guestAddress, lengthBytes, writable);
+    }
+
+    /** The rare ranges: across regions, longer than a segment, unmapped, or empty. */
+    private boolean appendInPieces(DescriptorChain chain, long guestAddress, long lengthBytes, boolean writable) {
+        if (lengthBytes == 0) {
+            return fail("a descriptor has length 0");
+        }
+        long address = guestAddress;
+        long left = lengthBytes;
+        while (left > 0) {
+            long piece = Math.min(left, Math.min(memory.contiguousBytes(address), DescriptorChain.MAX_SEGMENT_BYTES));
+            if (piece == 0) {
+                return fail(String.format(
+                        "guest address 0x%x, in a descriptor of %d bytes at 0x%x, is in no memory region",
+                        address, lengthBytes, guestAddress));
+            }
+            chain.append(memory.translate(address, piece), (int) piece, writable);
+            address += piece;
+            left -= piece;
+        }
+        return true;
+    }
+}

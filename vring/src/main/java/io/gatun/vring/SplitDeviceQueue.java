@@ -1,0 +1,215 @@
+package io.gatun.vring;
+
+import io.gatun.linux.Memory;
+
+/** The device side of a split virtqueue (VIRTIO 1.3 §2.7). */
+public final class SplitDeviceQueue extends DeviceQueue {
+    private static final int FLAGS_MASK = 0xffff;
+    private static final int INDEX_MASK = 0xffff;
+
+    private final int mask;
+    private final boolean eventIndex;
+    private final boolean indirectAllowed;
+    private final long descriptorUserAddress;
+    private final long availUserAddress;
+    private final long usedUserAddress;
+
+    // Host addresses, proven by mapRings: every index below is reduced to [0, size) before it is added to them.
+    private long descriptors;
+    private long avail;
+    private long used;
+
+    /** The next available element to take, modulo 2^16. */
+    private int nextAvail;
+
+    /** The driver's {@code avail.idx} when it was last read: elements up to it may be taken without reading it again. */
+    private int seenAvail;
+
+    /** Where the next used element goes, modulo 2^16; ahead of the published {@code used.idx} until {@link #publishUsed}. */
+    private int nextUsed;
+
+    /** The {@code used.idx} that the driver sees. */
+    private int publishedUsed;
+
+    private boolean kicksSuppressed;
+
+    /** Validates the configuration; throws {@link IllegalArgumentException} with what is wrong. */
+    public SplitDeviceQueue(QueueConfig config) {
+        super(requireSize(config.size()), config.features(), config.memory());
+        mask = config.size() - 1;
+        eventIndex = VirtioFeatures.has(config.features(), VirtioFeatures.EVENT_IDX);
+        indirectAllowed = VirtioFeatures.has(config.features(), VirtioFeatures.INDIRECT_DESC);
+        descriptorUserAddress = config.descriptorAddress();
+        availUserAddress = config.availAddress();
+        usedUserAddress = config.usedAddress();
+        String problem = mapRings(config.memory());
+        if (problem != null) {
+            throw new IllegalArgumentException(problem);
+        }
+        nextAvail = config.base() & INDEX_MASK;
+        seenAvail = nextAvail;
+        // The used index is the ring's own, not the base: chains may have been used out of order before a restart.
+        nextUsed = Memory.getUnsignedShort(used + SplitLayout.RING_IDX);
+        publishedUsed = nextUsed;
+    }
+
+    private static int requireSize(int size) {
+        if (size < 1 || size > SplitLayout.MAX_SIZE || Integer.bitCount(size) != 1) {
+            throw new IllegalArgumentException(
+                    "split queue size must be a power of two from 1 to " + SplitLayout.MAX_SIZE + ", not " + size);
+        }
+        return size;
+    }
+
+    @Override
+    String mapRings(GuestMemory memory) {
+        int n = size();
+        descriptors = memory.translateUser(descriptorUserAddress, SplitLayout.descriptorTableBytes(n));
+        avail = memory.translateUser(availUserAddress, SplitLayout.availBytes(n));
+        used = memory.translateUser(usedUserAddress, SplitLayout.usedBytes(n));
+        String problem = ringProblem("descriptor table", descriptorUserAddress, descriptors, SplitLayout.DESCRIPTOR_ALIGNMENT);
+        if (problem == null) {
+            problem = ringProblem("available ring", availUserAddress, avail, SplitLayout.AVAIL_ALIGNMENT);
+        }
+        return problem != null ? problem : ringProblem("used ring", usedUserAddress, used, SplitLayout.USED_ALIGNMENT);
+    }
+
+    @Override
+    public boolean pop(DescriptorChain chain) {
+        if (nextAvail == seenAvail && !seeAvailable()) {
+            return false;
+        }
+        int head = Memory.getUnsignedShort(avail + SplitLayout.RING_ELEMENTS + 2L * (nextAvail & mask));
+        if (head > mask) {
+            return fail("available element " + nextAvail + " names descriptor " + head + " of " + size());
+        }
+        nextAvail = (nextAvail + 1) & INDEX_MASK;
+        chain.clear();
+        chain.id = head;
+        return follow(chain, descriptors, size(), head, indirectAllowed);
+    }
+
+    /** Reads the driver's index; true if it moved. */
+    private boolean seeAvailable() {
+        if (isBroken()) {
+            return false;
+        }
+        // Acquire: pairs with the driver's release of avail.idx, so the elements and descriptors it covers are visible.
+        int index = Memory.loadAcquireShort(avail + SplitLayout.RING_IDX);
+        int pending = (index - nextAvail) & INDEX_MASK;
+        if (pending > size()) {
+            return fail("avail.idx went from " + nextAvail + " to " + index + " in a queue of " + size());
+        }
+        seenAvail = index;
+        return pending != 0;
+    }
+
+    /** Appends the chain that starts at {@code index} of a table; at most one level of indirection, at most {@code size} descriptors. */
+    private boolean follow(DescriptorChain chain, long table, int tableSize, int start, boolean mayGoIndirect) {
+        int index = start;
+        for (int left = size(); left > 0; left--) {
+            long descriptor = table + ((long) index << SplitLayout.DESCRIPTOR_SHIFT);
+            long address = Memory.getLong(descriptor);
+            // Length, flags and next in one load: the driver cannot change one between our reads of the others.
+            long word = Memory.getLong(descriptor + SplitLayout.DESCRIPTOR_LENGTH);
+            long length = word & 0xffff_ffffL;
+            int flags = (int) (word >>> 32) & FLAGS_MASK;
+            if ((flags & SplitLayout.DESC_F_INDIRECT) != 0) {
+                return enterIndirect(chain, address, length, flags, mayGoIndirect);
+            }
+            boolean writable = (flags & SplitLayout.DESC_F_WRITE) != 0;
+            if (!writable && chain.segmentCount != chain.readableCount) {
+                return fail("a device-readable descriptor follows a device-writable one");
+            }
+            if (!append(chain, address, length, writable)) {
+                return false;
+            }
+            if ((flags & SplitLayout.DESC_F_NEXT) == 0) {
+                return true;
+            }
+            index = (int) (word >>> 48);
+            if (index >= tableSize) {
+                return fail("descriptor's next is " + index + " in a table of " + tableSize);
+            }
+        }
+        return fail("a descriptor chain is longer than the queue's " + size() + " descriptors, or loops");
+    }
+
+    private boolean enterIndirect(DescriptorChain chain, long address, long length, int flags, boolean allowed) {
+        if (!allowed) {
+            return fail(indirectAllowed
+                    ? "an indirect table holds an indirect descriptor"
+                    : "an indirect descriptor, but VIRTIO_F_INDIRECT_DESC was not negotiated");
+        }
+        if ((flags & SplitLayout.DESC_F_NEXT) != 0) {
+            return fail("an indirect descriptor has the NEXT flag");
+        }
+        if (length == 0 || length % SplitLayout.DESCRIPTOR_BYTES != 0) {
+            return fail("an indirect table has " + length + " bytes, not a positive multiple of 16");
+        }
+        if (length > SplitLayout.descriptorTableBytes(size())) {
+            return fail("an indirect table of " + length / SplitLayout.DESCRIPTOR_BYTES
+                    + " descriptors is longer than the queue's " + size());
+        }
+        long table = memory().translate(address, length);
+        if (table == GuestMemory.UNMAPPED) {
+            return fail(String.format("indirect table of %d bytes at guest address 0x%x is not in one region", length, address));
+        }
+        return follow(chain, table, (int) (length / SplitLayout.DESCRIPTOR_BYTES), 0, false);
+    }
+
+    @Override
+    public void putUsed(DescriptorChain chain, long writtenBytes) {
+        // id and len in one store; elements are 4-aligned only, hence Memory's unaligned long.
+        long element = (chain.id & 0xffff_ffffL) | (writtenBytes << 32);
+        Memory.putLong(used + SplitLayout.RING_ELEMENTS + ((long) (nextUsed & mask) << 3), element);
+        nextUsed = (nextUsed + 1) & INDEX_MASK;
+    }
+
+    @Override
+    public boolean publishUsed() {
+        int old = publishedUsed;
+        int index = nextUsed;
+        if (index == old || isBroken()) {
+            return false;
+        }
+        // Release: pairs with the driver's acquire of used.idx; elements and data come before the index.
+        Memory.releaseFence();
+        Memory.putShort(used + SplitLayout.RING_IDX, index);
+        publishedUsed = index;
+        // Full: our index must be visible before we look whether the driver wants to hear of it (it does the reverse, §2.7.7.2).
+        Memory.fullFence();
+        if (eventIndex) {
+            int event = Memory.getUnsignedShort(avail + SplitLayout.usedEvent(size()));
+            return ((index - event - 1) & INDEX_MASK) < ((index - old) & INDEX_MASK);
+        }
+        return (Memory.getUnsignedShort(avail + SplitLayout.RING_FLAGS) & SplitLayout.AVAIL_F_NO_INTERRUPT) == 0;
+    }
+
+    @Override
+    public void suppressKicks() {
+        // With EVENT_IDX a stale avail_event does it: the driver kicks again only once its index comes round to it.
+        if (!eventIndex && !kicksSuppressed) {
+            Memory.putShort(used + SplitLayout.RING_FLAGS, SplitLayout.USED_F_NO_NOTIFY);
+            kicksSuppressed = true;
+        }
+    }
+
+    @Override
+    public boolean armKicks() {
+        if (eventIndex) {
+            Memory.putShort(used + SplitLayout.availEvent(size()), nextAvail);
+        } else {
+            Memory.putShort(used + SplitLayout.RING_FLAGS, 0);
+            kicksSuppressed = false;
+        }
+        // Full: the driver must see our wish before we conclude that there is nothing (it publishes, then looks, §2.7.10).
+        Memory.fullFence();
+        return nextAvail == seenAvail && !seeAvailable();
+    }
+
+    @Override
+    public int base() {
+        return nextAvail;
+    }
+}
