@@ -1,6 +1,9 @@
 package io.gatun.linux;
 
-/** The error numbers that Gatun meets, and their names; system-call wrappers return them negated. Source: Linux errno(3). */
+/**
+ * The error numbers that Gatun meets, and their names; system-call wrappers return them negated. Source: Linux
+ * errno(3).
+ */
 public final class Errno {
     public static final int EPERM = 1;
     public static final int ENOENT = 2;

@@ -10,8 +10,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 /**
  * Owns one file descriptor and closes it once.
  *
- * <p><b>Thread-safety:</b> {@link #close} may be called from any thread, any number of times. Who uses {@link #value()} after a
- * close uses a number that may by then be another file's: owners close last.
+ * <p><b>Thread-safety:</b> {@link #close} may be called from any thread, any number of times. Who uses {@link #value()}
+ * after a close uses a number that may by then be another file's: owners close last.
  */
 public final class Fd implements AutoCloseable {
     private static final MethodHandle CLOSE = Native.bind("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));

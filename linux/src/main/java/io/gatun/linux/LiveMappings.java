@@ -5,8 +5,8 @@ import java.util.Arrays;
 /**
  * The registry of live mappings behind {@link Memory}'s checked mode: our address sanitizer.
  *
- * <p><b>Thread-safety:</b> {@link #add} and {@link #remove} replace an immutable snapshot under a lock; {@link #require} reads
- * the snapshot without one and allocates only to complain.
+ * <p><b>Thread-safety:</b> {@link #add} and {@link #remove} replace an immutable snapshot under a lock; {@link
+ * #require} reads the snapshot without one and allocates only to complain.
  */
 final class LiveMappings {
     /** Start and end addresses in turn, sorted: {@code [start0, end0, start1, end1, …]}. */

@@ -12,8 +12,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
  *
  * <p>While it is open its range is known to {@link Memory}'s checked mode. Source: mmap(2).
  *
- * <p><b>Thread-safety:</b> {@link #close} may be called from any thread; the caller has made sure that no thread still uses the
- * range (see the reactor's quiescence).
+ * <p><b>Thread-safety:</b> {@link #close} may be called from any thread; the caller has made sure that no thread still
+ * uses the range (see the reactor's quiescence).
  */
 public final class Mapping implements AutoCloseable {
     private static final int PROT_READ = 1;

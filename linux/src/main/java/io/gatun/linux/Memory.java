@@ -13,22 +13,26 @@ import java.lang.invoke.VarHandle;
 /**
  * Reads and writes memory by plain address: the one door to memory that a peer shares with us.
  *
- * <p>All accesses go through a single all-address segment in a {@code static final}, so the compiler sees a constant base,
- * constant layouts and no liveness check. Addresses are proven elsewhere (a guest address is checked once, on translation); with
- * {@code -Dgatun.memory.checked=true} every access is also looked up among the live mappings and refused with the address, the
- * length and the nearest mapping.
+ * <p>All accesses go through a single all-address segment in a {@code static final}, so the compiler sees a constant
+ * base, constant layouts and no liveness check. Addresses are proven elsewhere (a guest address is checked once, on
+ * translation); with {@code -Dgatun.memory.checked=true} every access is also looked up among the live mappings and
+ * refused with the address, the length and the nearest mapping.
  *
- * <p><b>Memory that vanishes.</b> A peer can truncate the file behind a mapping. HotSpot turns the resulting SIGBUS into an
- * {@link InternalError} for the accessors of this class, and for these only: release, opaque and volatile stores of bytes and
- * shorts, every compare-and-set, and an {@code int} load that is folded into a sign extension all kill the JVM. So nothing else is
- * offered: publication is {@link #releaseFence()} followed by a plain store, and a 32-bit field is read with {@link #getUnsignedInt}.
+ * <p><b>Memory that vanishes.</b> A peer can truncate the file behind a mapping. HotSpot turns the resulting SIGBUS
+ * into an {@link InternalError} for the accessors of this class, and for these only: release, opaque and volatile
+ * stores of bytes and shorts, every compare-and-set, and an {@code int} load that is folded into a sign extension all
+ * kill the JVM. So nothing else is offered: publication is {@link #releaseFence()} followed by a plain store, and a
+ * 32-bit field is read with {@link #getUnsignedInt}.
  *
- * <p><b>Byte order.</b> VIRTIO 1.x is little-endian and so is every host that Gatun runs on; class initialisation refuses others.
+ * <p><b>Byte order.</b> VIRTIO 1.x is little-endian and so is every host that Gatun runs on; class initialisation
+ * refuses others.
  *
  * <p><b>Thread-safety:</b> stateless. Ordering is what each method's name says; everything else is a plain access.
  */
 public final class Memory {
-    /** Whether each access is checked against the live mappings; a constant, so that the unchecked mode costs nothing. */
+    /**
+     * Whether each access is checked against the live mappings; a constant, so that the unchecked mode costs nothing.
+     */
     public static final boolean CHECKED = Boolean.getBoolean("gatun.memory.checked");
 
     private static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);

@@ -14,14 +14,15 @@ import java.lang.invoke.VarHandle;
 /**
  * Binds libc functions, with {@code errno} captured per thread; the only user of the native linker.
  *
- * <p>Each handle takes the capture segment as its first argument and keeps {@code long} for every pointer, so that calls neither
- * box nor allocate. Callers invoke exactly and pass the result through {@link #result(long)}.
+ * <p>Each handle takes the capture segment as its first argument and keeps {@code long} for every pointer, so that
+ * calls neither box nor allocate. Callers invoke exactly and pass the result through {@link #result(long)}.
  */
 final class Native {
     private static final Linker LINKER = Linker.nativeLinker();
     private static final StructLayout CAPTURE = Linker.Option.captureStateLayout();
     private static final VarHandle ERRNO = CAPTURE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
-    private static final ThreadLocal<MemorySegment> CAPTURED = ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CAPTURE));
+    private static final ThreadLocal<MemorySegment> CAPTURED =
+            ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CAPTURE));
 
     private Native() {}
 
@@ -33,7 +34,10 @@ final class Native {
     /** Binds {@code name}, whose arguments from index {@code firstVariadic} on are variadic. */
     static MethodHandle bindVariadic(String name, int firstVariadic, FunctionDescriptor type) {
         return LINKER.downcallHandle(
-                symbol(name), type, Linker.Option.captureCallState("errno"), Linker.Option.firstVariadicArg(firstVariadic));
+                symbol(name),
+                type,
+                Linker.Option.captureCallState("errno"),
+                Linker.Option.firstVariadicArg(firstVariadic));
     }
 
     /** The calling thread's capture segment: the first argument of every bound handle. */
@@ -51,7 +55,10 @@ final class Native {
         return value == -1 ? -(int) ERRNO.get(CAPTURED.get(), 0L) : value;
     }
 
-    /** What an impossible throwable of a downcall becomes: the linker declares {@code Throwable}, C functions throw nothing. */
+    /**
+     * What an impossible throwable of a downcall becomes: the linker declares {@code Throwable}, C functions throw
+     * nothing.
+     */
     static AssertionError unreachable(Throwable cause) {
         if (cause instanceof Error error) {
             throw error;

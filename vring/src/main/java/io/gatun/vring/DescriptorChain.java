@@ -5,8 +5,9 @@ import java.util.Arrays;
 /**
  * One buffer that the driver made available, flat: host addresses and lengths of its segments, readable ones first.
  *
- * <p>Reusable: {@link DeviceQueue#pop} overwrites it. Fields are public because the hot path reads them for every request; only a
- * queue writes them. Segments need not match descriptors: a descriptor whose range crosses memory regions becomes several.
+ * <p>Reusable: {@link DeviceQueue#pop} overwrites it. Fields are public because the hot path reads them for every
+ * request; only a queue writes them. Segments need not match descriptors: a descriptor whose range crosses memory
+ * regions becomes several.
  *
  * <p><b>Thread-safety:</b> belongs to the queue's owner thread.
  */

@@ -3,12 +3,12 @@ package io.gatun.vring;
 /**
  * The device side of one virtqueue, split or packed: takes the chains a driver made available and gives them back used.
  *
- * <p>A duty cycle reads {@code pop} until it returns false or its budget is spent, {@code putUsed} for what is finished, then
- * {@code publishUsed} once, which says whether the driver wants to be told. Nothing a driver writes is trusted: a violation breaks the
- * queue ({@link #isBroken}), and a broken queue hands out and publishes nothing more.
+ * <p>A duty cycle reads {@code pop} until it returns false or its budget is spent, {@code putUsed} for what is
+ * finished, then {@code publishUsed} once, which says whether the driver wants to be told. Nothing a driver writes is
+ * trusted: a violation breaks the queue ({@link #isBroken}), and a broken queue hands out and publishes nothing more.
  *
- * <p>If the memory under the rings vanishes (its file was truncated), any method may throw {@link InternalError}; the caller gives up on
- * the queue.
+ * <p>If the memory under the rings vanishes (its file was truncated), any method may throw {@link InternalError}; the
+ * caller gives up on the queue.
  *
  * <p><b>Thread-safety:</b> one owner thread, no locks. Ordering against the driver is stated at each access.
  */
@@ -24,7 +24,9 @@ public abstract sealed class DeviceQueue permits SplitDeviceQueue {
         this.memory = memory;
     }
 
-    /** Makes the queue that the negotiated features ask for; throws {@link IllegalArgumentException} with what is wrong. */
+    /**
+     * Makes the queue that the negotiated features ask for; throws {@link IllegalArgumentException} with what is wrong.
+     */
     public static DeviceQueue create(QueueConfig config) {
         return new SplitDeviceQueue(config);
     }
@@ -61,8 +63,8 @@ public abstract sealed class DeviceQueue permits SplitDeviceQueue {
     public abstract int base();
 
     /**
-     * Continues on another snapshot of memory. Chains popped earlier keep their old addresses, so the caller sees to it that there are
-     * none, or that the old mappings outlive them.
+     * Continues on another snapshot of memory. Chains popped earlier keep their old addresses, so the caller sees to it
+     * that there are none, or that the old mappings outlive them.
      *
      * @return false if the rings themselves are not mapped any more; the queue is then broken
      */
@@ -81,7 +83,7 @@ public abstract sealed class DeviceQueue permits SplitDeviceQueue {
             return String.format("the %s at user address 0x%x is not inside one memory region", ring, userAddress);
         }
         if (hostAddress % alignment != 0) {
-            return String.format("the %s at user address 0x%x is not aligned to %d bytes", ring, userAddress, alignment);
+            return String.format("the %s at user address 0x%x is not %d-byte aligned", ring, userAddress, alignment);
         }
         return null;
     }

@@ -4,11 +4,13 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * An immutable, sorted snapshot of the memory a front-end shares: the one place where its addresses become host addresses.
+ * An immutable, sorted snapshot of the memory a front-end shares: the one place where its addresses become host
+ * addresses.
  *
- * <p>A range is translated only if it lies wholly inside one region; ranges that cross regions are never assumed contiguous
- * (see {@link #contiguousBytes}). Two address spaces lead here: guest physical addresses (buffers) and the front-end's own virtual
- * addresses (rings, in vhost-user). Mappings are owned elsewhere and outlive every user of the snapshot.
+ * <p>A range is translated only if it lies wholly inside one region; ranges that cross regions are never assumed
+ * contiguous (see {@link #contiguousBytes}). Two address spaces lead here: guest physical addresses (buffers) and the
+ * front-end's own virtual addresses (rings, in vhost-user). Mappings are owned elsewhere and outlive every user of the
+ * snapshot.
  *
  * <p><b>Thread-safety:</b> immutable.
  */
@@ -44,7 +46,7 @@ public final class GuestMemory {
             requireNoWrap("guest", guestAddress, lengthBytes);
             requireNoWrap("user", userAddress, lengthBytes);
             if (hostAddress < 0 || hostAddress + lengthBytes < 0) {
-                throw new IllegalArgumentException("host address 0x" + Long.toHexString(hostAddress) + " is out of range");
+                throw new IllegalArgumentException(String.format("host address 0x%x is out of range", hostAddress));
             }
         }
 
@@ -94,7 +96,10 @@ public final class GuestMemory {
         return regions;
     }
 
-    /** The host address of {@code [guestAddress, +lengthBytes)}, or {@link #UNMAPPED}; {@code lengthBytes} is not negative. */
+    /**
+     * The host address of {@code [guestAddress, +lengthBytes)}, or {@link #UNMAPPED}; {@code lengthBytes} is not
+     * negative.
+     */
     public long translate(long guestAddress, long lengthBytes) {
         return translate(guestStarts, guestAddress, lengthBytes);
     }

@@ -22,10 +22,15 @@ public final class SplitDeviceQueue extends DeviceQueue {
     /** The next available element to take, modulo 2^16. */
     private int nextAvail;
 
-    /** The driver's {@code avail.idx} when it was last read: elements up to it may be taken without reading it again. */
+    /**
+     * The driver's {@code avail.idx} when it was last read: elements up to it may be taken without reading it again.
+     */
     private int seenAvail;
 
-    /** Where the next used element goes, modulo 2^16; ahead of the published {@code used.idx} until {@link #publishUsed}. */
+    /**
+     * Where the next used element goes, modulo 2^16; ahead of the published {@code used.idx} until {@link
+     * #publishUsed}.
+     */
     private int nextUsed;
 
     /** The {@code used.idx} that the driver sees. */
@@ -67,7 +72,8 @@ public final class SplitDeviceQueue extends DeviceQueue {
         descriptors = memory.translateUser(descriptorUserAddress, SplitLayout.descriptorTableBytes(n));
         avail = memory.translateUser(availUserAddress, SplitLayout.availBytes(n));
         used = memory.translateUser(usedUserAddress, SplitLayout.usedBytes(n));
-        String problem = ringProblem("descriptor table", descriptorUserAddress, descriptors, SplitLayout.DESCRIPTOR_ALIGNMENT);
+        String problem =
+                ringProblem("descriptor table", descriptorUserAddress, descriptors, SplitLayout.DESCRIPTOR_ALIGNMENT);
         if (problem == null) {
             problem = ringProblem("available ring", availUserAddress, avail, SplitLayout.AVAIL_ALIGNMENT);
         }
@@ -104,7 +110,10 @@ public final class SplitDeviceQueue extends DeviceQueue {
         return pending != 0;
     }
 
-    /** Appends the chain that starts at {@code index} of a table; at most one level of indirection, at most {@code size} descriptors. */
+    /**
+     * Appends the chain that starts at {@code index} of a table; at most one level of indirection, at most {@code size}
+     * descriptors.
+     */
     private boolean follow(DescriptorChain chain, long table, int tableSize, int start, boolean mayGoIndirect) {
         int index = start;
         for (int left = size(); left > 0; left--) {
@@ -153,7 +162,8 @@ public final class SplitDeviceQueue extends DeviceQueue {
         }
         long table = memory().translate(address, length);
         if (table == GuestMemory.UNMAPPED) {
-            return fail(String.format("indirect table of %d bytes at guest address 0x%x is not in one region", length, address));
+            return fail(String.format(
+                    "indirect table of %d bytes at guest address 0x%x is not in one region", length, address));
         }
         return follow(chain, table, (int) (length / SplitLayout.DESCRIPTOR_BYTES), 0, false);
     }
@@ -177,7 +187,8 @@ public final class SplitDeviceQueue extends DeviceQueue {
         Memory.releaseFence();
         Memory.putShort(used + SplitLayout.RING_IDX, index);
         publishedUsed = index;
-        // Full: our index must be visible before we look whether the driver wants to hear of it (it does the reverse, §2.7.7.2).
+        // Full: our index must be visible before we look whether the driver wants to hear of it (it does the reverse,
+        // §2.7.7.2).
         Memory.fullFence();
         if (eventIndex) {
             int event = Memory.getUnsignedShort(avail + SplitLayout.usedEvent(size()));
@@ -203,7 +214,8 @@ public final class SplitDeviceQueue extends DeviceQueue {
             Memory.putShort(used + SplitLayout.RING_FLAGS, 0);
             kicksSuppressed = false;
         }
-        // Full: the driver must see our wish before we conclude that there is nothing (it publishes, then looks, §2.7.10).
+        // Full: the driver must see our wish before we conclude that there is nothing (it publishes, then looks,
+        // §2.7.10).
         Memory.fullFence();
         return nextAvail == seenAvail && !seeAvailable();
     }

@@ -1,6 +1,8 @@
 package io.gatun.vring;
 
-/** The feature bits that rings depend on; device-specific bits live with their device. Source: VIRTIO 1.3 §6 and §6.3. */
+/**
+ * The feature bits that rings depend on; device-specific bits live with their device. Source: VIRTIO 1.3 §6 and §6.3.
+ */
 public final class VirtioFeatures {
     /** The device wants a call when the ring runs empty, even if calls are suppressed (legacy, §6.3). */
     public static final long NOTIFY_ON_EMPTY = 1L << 24;
