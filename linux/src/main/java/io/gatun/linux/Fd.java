@@ -1,7 +1,9 @@
 package io.gatun.linux;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import java.io.File;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
@@ -15,6 +17,13 @@ import java.util.concurrent.atomic.AtomicBoolean;
  */
 public final class Fd implements AutoCloseable {
     private static final MethodHandle CLOSE = Native.bind("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
+
+    private static final MethodHandle FCNTL =
+            Native.bindVariadic("fcntl", 2, FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
+    private static final int F_DUPFD_CLOEXEC = 1030;
+    private static final int F_GETFL = 3;
+    private static final int F_SETFL = 4;
+    private static final int O_NONBLOCK = 0x800;
 
     private final int value;
     private final AtomicBoolean closed = new AtomicBoolean();
@@ -46,8 +55,42 @@ public final class Fd implements AutoCloseable {
         }
     }
 
-    /** Closes a descriptor that no {@code Fd} owns; returns 0 or {@code -errno}. */
-    static int closeRaw(int fd) {
+    /** Another descriptor of the same open file, closed on exec; throws {@link LinuxException}. */
+    public Fd duplicate() {
+        int result = control(value, F_DUPFD_CLOEXEC, 0);
+        if (result < 0) {
+            throw new LinuxException("duplicate " + this, result, "raise the limit of open files (ulimit -n)");
+        }
+        return new Fd(result);
+    }
+
+    /** How many descriptors this process has open: what leak tests count. */
+    public static int openCount() {
+        String[] names = new File("/proc/self/fd").list();
+        if (names == null) {
+            throw new IllegalStateException("/proc/self/fd cannot be listed; mount /proc");
+        }
+        // One of them is the listing itself.
+        return names.length - 1;
+    }
+
+    /** Sets {@code O_NONBLOCK} on an open file; returns 0 or {@code -errno}. */
+    static int makeNonBlocking(int fd) {
+        int flags = control(fd, F_GETFL, 0);
+        return flags < 0 ? flags : control(fd, F_SETFL, flags | O_NONBLOCK);
+    }
+
+    /** fcntl(2), with an argument that is a number or an address. */
+    static int control(int fd, int command, long argument) {
+        try {
+            return Native.result((int) FCNTL.invokeExact(Native.capture(), fd, command, argument));
+        } catch (Throwable t) {
+            throw Native.unreachable(t);
+        }
+    }
+
+    /** Closes a descriptor that no {@code Fd} owns, such as one that a peer sent unasked; returns 0 or {@code -errno}. */
+    public static int closeRaw(int fd) {
         MemorySegment capture = Native.capture();
         try {
             return Native.result((int) CLOSE.invokeExact(capture, fd));
