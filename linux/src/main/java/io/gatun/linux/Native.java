@@ -1,7 +1,5 @@
 package io.gatun.linux;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -66,12 +64,9 @@ final class Native {
         return new AssertionError("a native call threw", cause);
     }
 
-    /** The C type {@code int}, for descriptors that read like the manual page. */
-    static final java.lang.foreign.ValueLayout.OfInt INT = JAVA_INT;
-
     private static MemorySegment symbol(String name) {
         return LINKER.defaultLookup()
                 .find(name)
-                .orElseThrow(() -> new UnsatisfiedLinkError("libc has no " + name + "; Gatun needs Linux with glibc or musl"));
+                .orElseThrow(() -> new UnsatisfiedLinkError("libc has no " + name + "; Gatun needs Linux"));
     }
 }
