@@ -101,10 +101,11 @@ public final class Epoll implements AutoCloseable {
     }
 
     /**
-     * Waits until something is ready.
+     * Waits until something is ready. A wait may end early with nothing: a signal ends it, and so does work that the kernel has to do
+     * on this thread for an {@link IoUring}.
      *
      * @param timeoutMillis the longest wait; 0 looks without waiting, -1 waits for ever
-     * @return how many results {@link #token} and {@link #events} hold, 0 after the timeout or a signal, or {@code -errno}
+     * @return how many results {@link #token} and {@link #events} hold, 0 where nothing is ready, or {@code -errno}
      */
     public int await(int timeoutMillis) {
         int result;

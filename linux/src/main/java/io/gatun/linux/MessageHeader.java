@@ -84,7 +84,7 @@ final class MessageHeader {
                     }
                 }
             }
-            at += length + 7 & -8L;
+            at += (length + 7) & -8L;
         }
         return next;
     }
@@ -103,6 +103,6 @@ final class MessageHeader {
     }
 
     private static int align(int length) {
-        return length + 7 & -8;
+        return (length + 7) & -8;
     }
 }
