@@ -38,6 +38,9 @@ public final class SplitDeviceQueue extends DeviceQueue {
 
     private boolean kicksSuppressed;
 
+    /** The log of chains in flight that outlives this process, or null. */
+    private final SplitInflight inflight;
+
     /** Validates the configuration; throws {@link IllegalArgumentException} with what is wrong. */
     public SplitDeviceQueue(QueueConfig config) {
         super(requireSize(config.size()), config.features(), config.memory());
@@ -51,11 +54,16 @@ public final class SplitDeviceQueue extends DeviceQueue {
         if (problem != null) {
             throw new IllegalArgumentException(problem);
         }
-        nextAvail = config.base() & INDEX_MASK;
-        seenAvail = nextAvail;
         // The used index is the ring's own, not the base: chains may have been used out of order before a restart.
         nextUsed = Memory.getUnsignedShort(used + SplitLayout.RING_IDX);
         publishedUsed = nextUsed;
+        inflight = config.inflightAddress() == 0
+                ? null
+                : new SplitInflight(config.inflightAddress(), config.inflightBytes(), config.size(), nextUsed);
+        // What was popped and is not used is in flight, so the two say where the predecessor stopped.
+        boolean goesOn = inflight != null && !inflight.isFresh();
+        nextAvail = (goesOn ? nextUsed + inflight.survivorCount() : config.base()) & INDEX_MASK;
+        seenAvail = nextAvail;
     }
 
     private static int requireSize(int size) {
@@ -82,17 +90,38 @@ public final class SplitDeviceQueue extends DeviceQueue {
 
     @Override
     public boolean pop(DescriptorChain chain) {
-        if (nextAvail == seenAvail && !seeAvailable()) {
-            return false;
+        if (nextAvail == seenAvail) {
+            if (inflight != null && inflight.hasSurvivor() && !isBroken()) {
+                return take(chain, inflight.takeSurvivor());
+            }
+            if (!seeAvailable()) {
+                return false;
+            }
         }
         int head = Memory.getUnsignedShort(avail + SplitLayout.RING_ELEMENTS + 2L * (nextAvail & mask));
         if (head > mask) {
+            seenAvail = nextAvail;
             return fail("available element " + nextAvail + " names descriptor " + head + " of " + size());
         }
+        if (!take(chain, head)) {
+            return false;
+        }
         nextAvail = (nextAvail + 1) & INDEX_MASK;
+        if (inflight != null) {
+            inflight.popped(head);
+        }
+        return true;
+    }
+
+    private boolean take(DescriptorChain chain, int head) {
         chain.clear();
         chain.id = head;
-        return follow(chain, descriptors, size(), head, indirectAllowed);
+        if (follow(chain, descriptors, size(), head, size(), indirectAllowed)) {
+            return true;
+        }
+        // Broken: the next pop must not go on with what has been seen.
+        seenAvail = nextAvail;
+        return false;
     }
 
     /** Reads the driver's index; true if it moved. */
@@ -106,17 +135,23 @@ public final class SplitDeviceQueue extends DeviceQueue {
         if (pending > size()) {
             return fail("avail.idx went from " + nextAvail + " to " + index + " in a queue of " + size());
         }
+        // A driver whose descriptors are all out cannot add: so nothing that we keep per chain ever outgrows the queue.
+        if (((index - nextUsed) & INDEX_MASK) > size()) {
+            return fail("avail.idx " + index + " leaves more than " + size() + " chains outstanding: used.idx is "
+                    + nextUsed);
+        }
         seenAvail = index;
         return pending != 0;
     }
 
     /**
-     * Appends the chain that starts at {@code index} of a table; at most one level of indirection, at most {@code size}
-     * descriptors.
+     * Appends the chain that starts at {@code start} of a table: at most {@code atMost} descriptors, at most one level
+     * of indirection.
      */
-    private boolean follow(DescriptorChain chain, long table, int tableSize, int start, boolean mayGoIndirect) {
+    private boolean follow(
+            DescriptorChain chain, long table, int tableSize, int start, int atMost, boolean mayGoIndirect) {
         int index = start;
-        for (int left = size(); left > 0; left--) {
+        for (int left = atMost; left > 0; left--) {
             long descriptor = table + ((long) index << SplitLayout.DESCRIPTOR_SHIFT);
             long address = Memory.getLong(descriptor);
             // Length, flags and next in one load: the driver cannot change one between our reads of the others.
@@ -124,7 +159,7 @@ public final class SplitDeviceQueue extends DeviceQueue {
             long length = word & 0xffff_ffffL;
             int flags = (int) (word >>> 32) & FLAGS_MASK;
             if ((flags & SplitLayout.DESC_F_INDIRECT) != 0) {
-                return enterIndirect(chain, address, length, flags, mayGoIndirect);
+                return enterIndirect(chain, address, length, flags, left, mayGoIndirect);
             }
             boolean writable = (flags & SplitLayout.DESC_F_WRITE) != 0;
             if (!writable && chain.segmentCount != chain.readableCount) {
@@ -144,7 +179,8 @@ public final class SplitDeviceQueue extends DeviceQueue {
         return fail("a descriptor chain is longer than the queue's " + size() + " descriptors, or loops");
     }
 
-    private boolean enterIndirect(DescriptorChain chain, long address, long length, int flags, boolean allowed) {
+    private boolean enterIndirect(
+            DescriptorChain chain, long address, long length, int flags, int atMost, boolean allowed) {
         if (!allowed) {
             return fail(indirectAllowed
                     ? "an indirect table holds an indirect descriptor"
@@ -165,11 +201,17 @@ public final class SplitDeviceQueue extends DeviceQueue {
             return fail(String.format(
                     "indirect table of %d bytes at guest address 0x%x is not in one region", length, address));
         }
-        return follow(chain, table, (int) (length / SplitLayout.DESCRIPTOR_BYTES), 0, false);
+        return follow(chain, table, (int) (length / SplitLayout.DESCRIPTOR_BYTES), 0, atMost, false);
     }
 
     @Override
     public void putUsed(DescriptorChain chain, long writtenBytes) {
+        if (isBroken()) {
+            return;
+        }
+        if (inflight != null) {
+            inflight.put(chain.id);
+        }
         // id and len in one store; elements are 4-aligned only, hence Memory's unaligned long.
         long element = (chain.id & 0xffff_ffffL) | (writtenBytes << 32);
         Memory.putLong(used + SplitLayout.RING_ELEMENTS + ((long) (nextUsed & mask) << 3), element);
@@ -190,6 +232,9 @@ public final class SplitDeviceQueue extends DeviceQueue {
         // Full: our index must be visible before we look whether the driver wants to hear of it (it does the reverse,
         // §2.7.7.2).
         Memory.fullFence();
+        if (inflight != null) {
+            inflight.commit(index);
+        }
         if (eventIndex) {
             int event = Memory.getUnsignedShort(avail + SplitLayout.usedEvent(size()));
             return ((index - event - 1) & INDEX_MASK) < ((index - old) & INDEX_MASK);
@@ -200,7 +245,7 @@ public final class SplitDeviceQueue extends DeviceQueue {
     @Override
     public void suppressKicks() {
         // With EVENT_IDX a stale avail_event does it: the driver kicks again only once its index comes round to it.
-        if (!eventIndex && !kicksSuppressed) {
+        if (!eventIndex && !kicksSuppressed && !isBroken()) {
             Memory.putShort(used + SplitLayout.RING_FLAGS, SplitLayout.USED_F_NO_NOTIFY);
             kicksSuppressed = true;
         }
@@ -208,6 +253,12 @@ public final class SplitDeviceQueue extends DeviceQueue {
 
     @Override
     public boolean armKicks() {
+        if (isBroken()) {
+            return true;
+        }
+        if (inflight != null && inflight.hasSurvivor()) {
+            return false;
+        }
         if (eventIndex) {
             Memory.putShort(used + SplitLayout.availEvent(size()), nextAvail);
         } else {
