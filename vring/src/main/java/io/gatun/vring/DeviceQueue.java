@@ -12,7 +12,7 @@ package io.gatun.vring;
  *
  * <p><b>Thread-safety:</b> one owner thread, no locks. Ordering against the driver is stated at each access.
  */
-public abstract sealed class DeviceQueue permits SplitDeviceQueue {
+public abstract sealed class DeviceQueue permits SplitDeviceQueue, PackedDeviceQueue {
     private final int size;
     private final long features;
     private GuestMemory memory;
@@ -28,7 +28,9 @@ public abstract sealed class DeviceQueue permits SplitDeviceQueue {
      * Makes the queue that the negotiated features ask for; throws {@link IllegalArgumentException} with what is wrong.
      */
     public static DeviceQueue create(QueueConfig config) {
-        return new SplitDeviceQueue(config);
+        return VirtioFeatures.has(config.features(), VirtioFeatures.RING_PACKED)
+                ? new PackedDeviceQueue(config)
+                : new SplitDeviceQueue(config);
     }
 
     /** Number of descriptors. */

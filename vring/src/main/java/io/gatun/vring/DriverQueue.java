@@ -12,7 +12,7 @@ package io.gatun.vring;
  * <p><b>Thread-safety:</b> all methods belong to one owner thread; the device is another thread or process and is met
  * only through ring memory.
  */
-public abstract sealed class DriverQueue permits SplitDriverQueue {
+public abstract sealed class DriverQueue permits SplitDriverQueue, PackedDriverQueue {
     /** The alignment of the ring memory that {@link #create} takes. */
     public static final int ALIGNMENT_BYTES = 4096;
 
@@ -41,8 +41,7 @@ public abstract sealed class DriverQueue permits SplitDriverQueue {
      * Bytes of ring memory to reserve for a queue of {@code size} descriptors: a multiple of {@link #ALIGNMENT_BYTES}.
      */
     public static long memoryBytes(boolean packed, int size) {
-        requirePacked(packed);
-        return SplitDriverQueue.memoryBytes(size);
+        return packed ? PackedDriverQueue.memoryBytes(size) : SplitDriverQueue.memoryBytes(size);
     }
 
     /**
@@ -56,14 +55,9 @@ public abstract sealed class DriverQueue permits SplitDriverQueue {
      * @throws IllegalArgumentException if a size or an address is not as required
      */
     public static DriverQueue create(boolean packed, int size, long features, long hostAddress, long userAddress) {
-        requirePacked(packed);
-        return new SplitDriverQueue(size, features, hostAddress, userAddress);
-    }
-
-    private static void requirePacked(boolean packed) {
-        if (packed) {
-            throw new IllegalArgumentException("the packed driver queue is not built yet");
-        }
+        return packed
+                ? new PackedDriverQueue(size, features, hostAddress, userAddress)
+                : new SplitDriverQueue(size, features, hostAddress, userAddress);
     }
 
     /** User address of the descriptor table (split) or of the descriptor ring (packed). */

@@ -14,7 +14,6 @@ public final class InflightLayout {
 
     /** Bytes of one queue's region. */
     public static long regionBytes(boolean packed, int queueSize) {
-        // Packed: 29 bytes of header before entries that hold a 64-bit counter, hence 32; entries of 32 bytes.
-        return packed ? 32 + 32L * queueSize : SplitInflightLayout.regionBytes(queueSize);
+        return packed ? PackedInflightLayout.regionBytes(queueSize) : SplitInflightLayout.regionBytes(queueSize);
     }
 }

@@ -3,7 +3,7 @@ package io.gatun.vring;
 /** What generic ring tests run over: one list, so that every suite covers the same rings. */
 final class RingKinds {
     /** Split, packed. */
-    static final boolean[] ALL = {false};
+    static final boolean[] ALL = {false, true};
 
     /** Feature sets that change how a ring works; each suite adds INDIRECT_DESC where it needs it. */
     static final long[] FEATURES = {
