@@ -1,0 +1,72 @@
+package io.gatun.testkit;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/** A program or file that real-peer tests need and that is no part of Gatun. {@code .ci/install-peers} installs all of them. */
+public enum Peer {
+    QEMU("qemu-system-x86_64", "qemu-system-x86"),
+    STORAGE_DAEMON("qemu-storage-daemon", "qemu-system-common"),
+    TESTPMD("dpdk-testpmd", "dpdk"),
+    FIO("fio", "fio"),
+    BUSYBOX("busybox", "busybox-static"),
+    MKFS("mkfs.ext4", "e2fsprogs"),
+    FSCK("e2fsck", "e2fsprogs"),
+    BLKDISCARD("blkdiscard", "util-linux"),
+    FSTRIM("fstrim", "util-linux"),
+    /** A Linux kernel with its modules, unpacked in the lab's folder. */
+    GUEST_KERNEL("a guest kernel", "linux-image-cloud-amd64"),
+    /** All of what a QEMU guest of the lab is made from. */
+    GUEST("a QEMU guest", "qemu-system-x86");
+
+    private static final List<Path> EXTRA_FOLDERS = List.of(Path.of("/usr/sbin"), Path.of("/sbin"));
+
+    private final String program;
+    private final String debianPackage;
+
+    Peer(String program, String debianPackage) {
+        this.program = program;
+        this.debianPackage = debianPackage;
+    }
+
+    /** Why the peer cannot be used here, with the remedy; empty when it can. */
+    public Optional<String> missing() {
+        return switch (this) {
+            case GUEST ->
+                Stream.of(QEMU, BUSYBOX, MKFS, FSCK, BLKDISCARD, FSTRIM, GUEST_KERNEL)
+                        .flatMap(part -> part.missing().stream())
+                        .findFirst();
+            case GUEST_KERNEL -> find().isPresent() ? Optional.empty() : Optional.of(remedy("under " + Lab.folder()));
+            default -> find().isPresent() ? Optional.empty() : Optional.of(remedy("on PATH"));
+        };
+    }
+
+    /** Where the peer is: a program, or the kernel's folder. */
+    public Optional<Path> find() {
+        return switch (this) {
+            case GUEST -> QEMU.find();
+            case GUEST_KERNEL -> KernelImage.find().map(KernelImage::image);
+            default ->
+                searchPath().map(folder -> folder.resolve(program)).filter(Files::isExecutable).findFirst();
+        };
+    }
+
+    /** Where the peer is. @throws IllegalStateException when it is not there, with the remedy */
+    public Path path() {
+        return find().orElseThrow(() -> new IllegalStateException(remedy("")));
+    }
+
+    private static Stream<Path> searchPath() {
+        String path = Optional.ofNullable(System.getenv("PATH")).orElse("");
+        return Stream.concat(
+                Stream.of(path.split(":", -1)).filter(folder -> !folder.isEmpty()).map(Path::of), EXTRA_FOLDERS.stream());
+    }
+
+    private String remedy(String where) {
+        return "%s (%s) was not found %s; run .ci/install-peers as root (Debian package %s)"
+                .formatted(name(), program, where, debianPackage);
+    }
+}

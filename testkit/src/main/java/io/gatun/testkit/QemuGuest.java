@@ -1,0 +1,228 @@
+package io.gatun.testkit;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Predicate;
+
+/**
+ * A virtual machine under software emulation, with memory that vhost-user back-ends can share. Either it boots the lab's Linux, which then
+ * runs the steps of {@code guest/steps.sh} one by one as the test asks for them ({@link #run}); or its firmware boots a disk
+ * ({@link Builder#bootFromDisk}). What it prints on its serial port is {@link #console()}.
+ *
+ * <p><b>Thread-safety:</b> one thread drives the guest; the console may be read by any.
+ */
+public final class QemuGuest implements AutoCloseable {
+    /** Long enough for a busy machine of two cores; a guest is usually up within two seconds. */
+    public static final Duration BOOT_TIMEOUT = Duration.ofSeconds(60);
+
+    private static final Duration END_TIMEOUT = Duration.ofSeconds(20);
+
+    private final Lab.Workspace workspace;
+    private final PeerProcess process;
+    private final Path qmpSocket;
+    private QmpClient qmp;
+
+    private QemuGuest(Lab.Workspace workspace, PeerProcess process, Path qmpSocket) {
+        this.workspace = workspace;
+        this.process = process;
+        this.qmpSocket = qmpSocket;
+    }
+
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** What came over the serial port. */
+    public LineLog console() {
+        return process.output();
+    }
+
+    public PeerProcess process() {
+        return process;
+    }
+
+    /** Waits for a line of the console, from the first on. */
+    public LineLog.Line awaitLine(String what, Predicate<String> condition, Duration timeout) {
+        return console().await(what, 0, condition, timeout);
+    }
+
+    /** Runs a step to its end. @throws AssertionError if it fails, with what it printed, or takes too long */
+    public StepResult run(String step, Duration timeout) {
+        int from = console().size();
+        process.send(step);
+        String name = step.split(" ", 2)[0];
+        LineLog.Line end;
+        try {
+            end = console().await(
+                    "the end of step " + name,
+                    from,
+                    line -> line.equals("STEP-OK " + name) || line.startsWith("STEP-FAIL " + name + " "),
+                    timeout);
+        } catch (AssertionError e) {
+            throw new AssertionError(e.getMessage() + process.errors().tail(20), e);
+        }
+        List<String> lines = console().from(from).stream()
+                .filter(line -> line.index() < end.index())
+                .map(LineLog.Line::text)
+                .toList();
+        if (!end.text().startsWith("STEP-OK")) {
+            throw new AssertionError(end.text() + "\n" + String.join("\n", lines) + "\n" + process.errors().tail(20));
+        }
+        return new StepResult(lines);
+    }
+
+    /** The monitor. */
+    public synchronized QmpClient qmp() {
+        if (qmp == null) {
+            qmp = QmpClient.connect(qmpSocket);
+        }
+        return qmp;
+    }
+
+    /** Ends the guest's system in order; QEMU exits with it. */
+    public void powerOff() {
+        process.send("poweroff");
+        int status = process.awaitExit(END_TIMEOUT);
+        if (status != 0) {
+            throw new AssertionError("QEMU ended with " + status + "\n" + process.errors().tail(20));
+        }
+    }
+
+    @Override
+    public void close() {
+        if (qmp != null) {
+            qmp.close();
+        }
+        process.close();
+        workspace.close();
+    }
+
+    /** What a step printed. */
+    public record StepResult(List<String> lines) {
+        /** The value of the line {@code KEY=value}. @throws AssertionError if there is none */
+        public String value(String key) {
+            return lines.stream()
+                    .filter(line -> line.startsWith(key + "="))
+                    .map(line -> line.substring(key.length() + 1))
+                    .findFirst()
+                    .orElseThrow(() -> new AssertionError("no line " + key + "= in " + lines));
+        }
+
+        public long number(String key) {
+            return Long.parseLong(value(key));
+        }
+
+        /** Whether step {@code info} saw a feature bit negotiated. */
+        public boolean feature(int bit) {
+            return value("FEATURES").charAt(bit) == '1';
+        }
+    }
+
+    /** Collects what a guest is made of. */
+    public static final class Builder {
+        private final List<GuestDisk> disks = new ArrayList<>();
+        private final List<String> extraArguments = new ArrayList<>();
+        private List<String> modules = Initramfs.DEFAULT_MODULES;
+        private int processors = 2;
+        private int memoryMegabytes = 512;
+        private boolean linux = true;
+        private Duration lifetime = PeerProcess.DEFAULT_LIFETIME;
+
+        private Builder() {}
+
+        /** Adds a disk; the first is {@code vda}. */
+        public Builder disk(GuestDisk disk) {
+            disks.add(disk);
+            return this;
+        }
+
+        /** Virtual processors; Linux uses no more queues of a disk than it has processors. */
+        public Builder processors(int count) {
+            processors = count;
+            return this;
+        }
+
+        public Builder memoryMegabytes(int size) {
+            memoryMegabytes = size;
+            return this;
+        }
+
+        /** Kernel modules that the guest loads, in place of {@link Initramfs#DEFAULT_MODULES}. */
+        public Builder modules(String... names) {
+            modules = List.of(names);
+            return this;
+        }
+
+        /** Further arguments of QEMU, for devices that have no method here. */
+        public Builder arguments(String... arguments) {
+            extraArguments.addAll(List.of(arguments));
+            return this;
+        }
+
+        /** No Linux: the firmware (SeaBIOS) boots the disk made with {@link GuestDisk#withBoot}. */
+        public Builder bootFromDisk() {
+            linux = false;
+            return this;
+        }
+
+        /** QEMU is killed when it has run this long. */
+        public Builder lifetime(Duration limit) {
+            lifetime = limit;
+            return this;
+        }
+
+        /** Starts QEMU and returns at once; the console shows {@code GUEST-UP} when Linux is ready. */
+        public QemuGuest start() {
+            Lab.Workspace workspace = Lab.workspace();
+            Path qmpSocket = workspace.path("qmp.sock");
+            PeerProcess process =
+                    PeerProcess.start("qemu", command(qmpSocket), Map.of(), workspace.folder(), lifetime);
+            return new QemuGuest(workspace, process, qmpSocket);
+        }
+
+        /** Starts QEMU with Linux and waits until it takes steps. */
+        public QemuGuest boot() {
+            QemuGuest guest = start();
+            try {
+                guest.awaitLine("GUEST-UP", line -> line.startsWith("GUEST-UP"), BOOT_TIMEOUT);
+                return guest;
+            } catch (AssertionError e) {
+                String reason = e.getMessage() + guest.process.errors().tail(20);
+                guest.close();
+                throw new AssertionError(reason, e);
+            }
+        }
+
+        private List<String> command(Path qmpSocket) {
+            List<String> command = new ArrayList<>(List.of(
+                    Peer.QEMU.path().toString(),
+                    "-machine", "q35,memory-backend=memory",
+                    "-accel", "tcg,thread=multi",
+                    "-object", "memory-backend-memfd,id=memory,size=" + memoryMegabytes + "M,share=on",
+                    "-m", Integer.toString(memoryMegabytes),
+                    "-smp", Integer.toString(processors),
+                    "-nodefaults", "-no-user-config", "-no-reboot",
+                    "-display", "none",
+                    "-chardev", "stdio,id=console,signal=off",
+                    "-device", "isa-serial,chardev=console",
+                    "-qmp", "unix:" + qmpSocket + ",server=on,wait=off"));
+            if (linux) {
+                KernelImage kernel = KernelImage.find()
+                        .orElseThrow(() -> new IllegalStateException(
+                                Peer.GUEST_KERNEL.missing().orElse("no guest kernel")));
+                command.addAll(List.of(
+                        "-kernel", kernel.image().toString(),
+                        "-initrd", Initramfs.of(kernel, modules).toString(),
+                        "-append", "console=ttyS0 quiet panic=-1"));
+            }
+            for (int i = 0; i < disks.size(); i++) {
+                command.addAll(disks.get(i).arguments(i));
+            }
+            command.addAll(extraArguments);
+            return command;
+        }
+    }
+}

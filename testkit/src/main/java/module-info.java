@@ -1,0 +1,8 @@
+/** Real peers for tests: QEMU guests, storage daemons, test programs, and Gatun itself as a process. */
+module io.gatun.testkit {
+    requires com.fasterxml.jackson.databind;
+    requires transitive org.junit.jupiter.api;
+    requires org.junit.platform.commons;
+
+    exports io.gatun.testkit;
+}
