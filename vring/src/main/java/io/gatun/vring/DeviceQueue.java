@@ -100,6 +100,14 @@ public abstract sealed class DeviceQueue permits SplitDeviceQueue, PackedDeviceQ
         return brokenReason;
     }
 
+    /**
+     * Breaks the queue on behalf of the device, which found a chain that it cannot answer: no room for what it must
+     * write, for instance. The first reason stays.
+     */
+    public final void breakQueue(String reason) {
+        fail(reason);
+    }
+
     /** Breaks the queue; the first reason stays. Returns false, for callers that return it. */
     final boolean fail(String reason) {
         if (brokenReason == null) {
