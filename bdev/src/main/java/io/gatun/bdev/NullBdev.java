@@ -1,0 +1,125 @@
+package io.gatun.bdev;
+
+import io.gatun.linux.Errno;
+import io.gatun.reactor.Reactor;
+import java.util.UUID;
+
+/**
+ * A device that accepts everything and keeps nothing: reads leave the buffers as they are. For measuring what lies
+ * above a device.
+ *
+ * <p><b>Thread-safety:</b> as {@link Bdev}.
+ */
+public final class NullBdev implements Bdev {
+    private final NullOptions options;
+    private final OpenCount openCount;
+    private final Resizes resizes = new Resizes();
+    private volatile long blockCount;
+
+    private NullBdev(NullOptions options) {
+        this.options = options;
+        this.blockCount = options.blockCount();
+        this.openCount = new OpenCount(options.name(), () -> {});
+    }
+
+    /** Makes a device of the size asked for; it costs nothing. */
+    public static NullBdev create(NullOptions options) {
+        return new NullBdev(options);
+    }
+
+    /** Changes the size, in blocks, and tells the listeners; throws {@link IllegalArgumentException} if it is refused. */
+    public void resize(long newBlockCount) {
+        Geometry.check(options.blockSizeBytes(), options.physicalBlockSizeBytes(), newBlockCount);
+        blockCount = newBlockCount;
+        resizes.announce();
+    }
+
+    @Override
+    public String name() {
+        return options.name();
+    }
+
+    @Override
+    public String productName() {
+        return "Null disk";
+    }
+
+    @Override
+    public UUID uuid() {
+        return options.uuid();
+    }
+
+    @Override
+    public int blockSizeBytes() {
+        return options.blockSizeBytes();
+    }
+
+    @Override
+    public int physicalBlockSizeBytes() {
+        return options.physicalBlockSizeBytes();
+    }
+
+    @Override
+    public long blockCount() {
+        return blockCount;
+    }
+
+    @Override
+    public boolean readOnly() {
+        return false;
+    }
+
+    @Override
+    public boolean writeCache() {
+        return false;
+    }
+
+    @Override
+    public boolean supports(int operation) {
+        return operation >= BdevRequest.READ && operation <= BdevRequest.WRITE_ZEROES;
+    }
+
+    @Override
+    public BdevChannel openChannel(Reactor reactor) {
+        openCount.open();
+        return new Channel(openCount);
+    }
+
+    @Override
+    public Registration onResize(Runnable listener) {
+        return resizes.add(listener);
+    }
+
+    @Override
+    public void close() {
+        openCount.closeDevice();
+    }
+
+    @Override
+    public String toString() {
+        return "null:" + name();
+    }
+
+    private static final class Channel extends BdevChannel {
+        private final OpenCount openCount;
+        private boolean closed;
+
+        private Channel(OpenCount openCount) {
+            this.openCount = openCount;
+        }
+
+        @Override
+        public int submit(BdevRequest request) {
+            int operation = request.operation;
+            return operation >= BdevRequest.READ && operation <= BdevRequest.WRITE_ZEROES ? 0 : -Errno.EOPNOTSUPP;
+        }
+
+        @Override
+        public void close() {
+            if (!closed) {
+                closed = true;
+                openCount.close();
+            }
+        }
+    }
+}
