@@ -4,4 +4,5 @@ module io.gatun.bdev {
     requires org.slf4j;
 
     exports io.gatun.bdev;
+    exports io.gatun.bdev.virtio;
 }
