@@ -6,11 +6,11 @@ import java.lang.invoke.VarHandle;
 /**
  * What a reactor has done since it was started.
  *
- * <p>Times are sampled: the clock is read every {@value #CYCLES_PER_SAMPLE} cycles, and the span in between is busy if any of its
- * cycles did work. Sleep is idle time.
+ * <p>Times are sampled: the clock is read every {@value #CYCLES_PER_SAMPLE} cycles, and the span in between is busy if
+ * any of its cycles did work. Sleep is idle time.
  *
- * <p><b>Thread-safety:</b> written by the reactor alone with opaque stores; any thread may read. Values of one moment need not fit
- * together.
+ * <p><b>Thread-safety:</b> written by the reactor alone with opaque stores; any thread may read. Values of one moment
+ * need not fit together.
  */
 public final class Counters {
     static final int CYCLES_PER_SAMPLE = 16;
@@ -55,7 +55,10 @@ public final class Counters {
         return (long) IDLE_NANOS.getOpaque(this);
     }
 
-    /** Nanoseconds of the longest {@value #CYCLES_PER_SAMPLE} cycles in a row: an upper bound of the longest single cycle. */
+    /**
+     * Nanoseconds of the longest {@value #CYCLES_PER_SAMPLE} cycles in a row: an upper bound of the longest single
+     * cycle.
+     */
     public long longestCycleNanos() {
         return (long) LONGEST_NANOS.getOpaque(this);
     }

@@ -16,8 +16,8 @@ public interface Poller {
     int poll();
 
     /**
-     * The reactor is about to sleep: asks for a notification of the next work, through a descriptor that was given to {@link
-     * Reactor#watch}. {@link #disarm} follows before the next {@link #poll}, whatever is returned.
+     * The reactor is about to sleep: asks for a notification of the next work, through a descriptor that was given to
+     * {@link Reactor#watch}. {@link #disarm} follows before the next {@link #poll}, whatever is returned.
      *
      * @return false if there is work already, so that the reactor must not sleep
      */

@@ -16,15 +16,16 @@ import org.slf4j.LoggerFactory;
 /**
  * One thread, usually pinned to one core, that runs pollers and commands until it is closed.
  *
- * <p>A duty cycle runs the commands that have arrived and then every poller once. While there is work, cycles follow each other at
- * once. After {@value #SPIN_NANOS} nanoseconds without any, an {@linkplain IdlePolicy#ADAPTIVE adaptive} reactor arms every
- * poller, looks for commands a last time, and sleeps until a command or a watched descriptor wakes it.
+ * <p>A duty cycle runs the commands that have arrived and then every poller once. While there is work, cycles follow
+ * each other at once. After {@value #SPIN_NANOS} nanoseconds without any, an {@linkplain IdlePolicy#ADAPTIVE adaptive}
+ * reactor arms every poller, looks for commands a last time, and sleeps until a command or a watched descriptor wakes
+ * it.
  *
  * <p>A poller that throws is removed and told so; the others go on.
  *
- * <p><b>Thread-safety:</b> {@link #execute}, {@link #submit}, {@link #quiesce}, {@link #close} and the counters are for any thread.
- * {@link #add}, {@link #remove}, {@link #watch} and {@link #unwatch} are for the reactor's own thread, that is for commands and
- * pollers. What happened before {@code execute} is visible to the command.
+ * <p><b>Thread-safety:</b> {@link #execute}, {@link #submit}, {@link #quiesce}, {@link #close} and the counters are for
+ * any thread. {@link #add}, {@link #remove}, {@link #watch} and {@link #unwatch} are for the reactor's own thread, that
+ * is for commands and pollers. What happened before {@code execute} is visible to the command.
  */
 @SuppressWarnings("ReferenceEquality") // threads, pollers and snapshots are compared by identity
 public final class Reactor implements AutoCloseable {
@@ -36,7 +37,10 @@ public final class Reactor implements AutoCloseable {
         POLL
     }
 
-    /** How long an adaptive reactor spins without work before it sleeps: well above a device's answer, well below a time slice. */
+    /**
+     * How long an adaptive reactor spins without work before it sleeps: well above a device's answer, well below a time
+     * slice.
+     */
     static final long SPIN_NANOS = 50_000;
 
     /** Commands run per cycle at most, so that pollers get their turn. */
@@ -104,8 +108,8 @@ public final class Reactor implements AutoCloseable {
     }
 
     /**
-     * Runs a command between two duty cycles, after all commands sent before it by this thread; wakes a sleeper. A command that
-     * throws is logged and counted.
+     * Runs a command between two duty cycles, after all commands sent before it by this thread; wakes a sleeper. A
+     * command that throws is logged and counted.
      *
      * @throws RejectedExecutionException after {@link #close}; every command that is accepted runs
      */
@@ -175,14 +179,16 @@ public final class Reactor implements AutoCloseable {
         return Thread.currentThread() == thread;
     }
 
-    /** Advances with every duty cycle; it stands still while the reactor sleeps, and a sleeping reactor is in no poller. */
+    /**
+     * Advances with every duty cycle; it stands still while the reactor sleeps, and a sleeping reactor is in no poller.
+     */
     public long epoch() {
         return counters.cycles();
     }
 
     /**
-     * Completes when each reactor has been outside of every poller at least once after this call: from then on nothing uses what
-     * was taken away from the pollers before it. Sleepers are woken for it; closed reactors count as passed.
+     * Completes when each reactor has been outside of every poller at least once after this call: from then on nothing
+     * uses what was taken away from the pollers before it. Sleepers are woken for it; closed reactors count as passed.
      */
     public static CompletableFuture<Void> quiesce(Collection<Reactor> reactors) {
         return CompletableFuture.allOf(reactors.stream().map(Reactor::pass).toArray(CompletableFuture<?>[]::new));
@@ -193,8 +199,8 @@ public final class Reactor implements AutoCloseable {
     }
 
     /**
-     * Runs the commands that were accepted, stops and waits for the thread. Pollers have to be gone by then. Not for the
-     * reactor's own thread.
+     * Runs the commands that were accepted, stops and waits for the thread. Pollers have to be gone by then. Not for
+     * the reactor's own thread.
      */
     @Override
     public void close() {
@@ -240,7 +246,8 @@ public final class Reactor implements AutoCloseable {
             try {
                 loop();
             } catch (Throwable t) {
-                // An error about vanished memory may surface just after the access: it belongs to whoever was called last.
+                // An error about vanished memory may surface just after the access: it belongs to whoever was called
+                // last.
                 fail(t instanceof InternalError ? polled : null, t);
             }
         }

@@ -8,13 +8,13 @@ import java.lang.invoke.VarHandle;
 /**
  * How a reactor falls asleep and is woken, without a lost wake-up and without a system call while it is awake.
  *
- * <p>The sleeper {@linkplain #announce announces} that it will sleep, looks for work once more, and only then sleeps. Whoever brings
- * work makes it visible first and then {@linkplain #wake wakes}. Each side writes and then reads what the other writes, with a
- * full fence in between, so at least one of them sees the other: the sleeper sees the work, or the bringer sees the sleeper and
- * signals. A signal that comes before the sleep is kept by the eventfd.
+ * <p>The sleeper {@linkplain #announce announces} that it will sleep, looks for work once more, and only then sleeps.
+ * Whoever brings work makes it visible first and then {@linkplain #wake wakes}. Each side writes and then reads what
+ * the other writes, with a full fence in between, so at least one of them sees the other: the sleeper sees the work, or
+ * the bringer sees the sleeper and signals. A signal that comes before the sleep is kept by the eventfd.
  *
- * <p>Everything is edge-triggered and nothing is drained: each write to a watched descriptor makes the next sleep end, and an edge
- * that nobody waited for costs one short sleep.
+ * <p>Everything is edge-triggered and nothing is drained: each write to a watched descriptor makes the next sleep end,
+ * and an edge that nobody waited for costs one short sleep.
  *
  * <p><b>Thread-safety:</b> {@link #wake} is for any thread, the rest for the sleeper alone.
  */

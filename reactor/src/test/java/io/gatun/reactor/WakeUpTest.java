@@ -15,7 +15,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** No wake-up is lost: a reactor without a time-out answers everything that is asked, however the asking meets its falling asleep. */
+/**
+ * No wake-up is lost: a reactor without a time-out answers everything that is asked, however the asking meets its
+ * falling asleep.
+ */
 @Timeout(120)
 class WakeUpTest {
     @Test
@@ -127,7 +130,9 @@ class WakeUpTest {
         }
     }
 
-    /** Waits about as long as the reactor spins before it sleeps, so that the next question meets it on its way to bed. */
+    /**
+     * Waits about as long as the reactor spins before it sleeps, so that the next question meets it on its way to bed.
+     */
     private static void aroundTheSpin(SplittableRandom random) {
         long until = System.nanoTime() + Reactor.SPIN_NANOS - 20_000 + random.nextLong(60_000);
         while (System.nanoTime() < until) {
