@@ -1,0 +1,87 @@
+package io.gatun.daemon.cli;
+
+import io.gatun.daemon.Version;
+import io.gatun.daemon.rpc.RpcException;
+import io.gatun.linux.LinuxException;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.ParameterException;
+
+/**
+ * The command line. Exit codes: 0 success; 1 it was tried and failed; 2 it was asked for wrongly. Either way the reason
+ * is one line on standard error.
+ */
+@Command(
+        name = "gatun",
+        subcommands = {RpcCommand.class},
+        mixinStandardHelpOptions = true,
+        versionProvider = Gatun.VersionText.class,
+        synopsisSubcommandLabel = "COMMAND",
+        description = "A userspace virtio dataplane: disks for virtual machines over vhost-user sockets.",
+        footer = {
+            "",
+            "Examples:",
+            "  A RAM disk of 256 MiB for a virtual machine:",
+            "    gatun serve --bdev malloc:m0,size=256M --vhost-blk /tmp/m0.sock,bdev=m0",
+            "  What is it doing?",
+            "    gatun top",
+            "    gatun rpc bdev_get_bdevs",
+            "  How fast is it, without a virtual machine?",
+            "    gatun bench blk --socket /tmp/m0.sock --rw randread --bs 4k --qd 32",
+            "  See it all at once:",
+            "    gatun demo",
+            "",
+            "gatun COMMAND --help explains a command, with examples."
+        })
+public final class Gatun implements Runnable {
+    static final int OK = 0;
+    static final int FAILED = 1;
+    static final int USAGE = 2;
+
+    @CommandLine.Spec
+    private CommandLine.Model.CommandSpec spec;
+
+    /** Runs one command line and returns its exit code. */
+    public static int run(PrintStream out, PrintStream err, String... arguments) {
+        PrintWriter errors = new PrintWriter(err, true, StandardCharsets.UTF_8);
+        return new CommandLine(new Gatun())
+                .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
+                .setErr(errors)
+                .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))
+                .setParameterExceptionHandler((e, _) -> refuse(errors, e))
+                .setExecutionExceptionHandler((e, _, _) -> fail(errors, e))
+                .execute(arguments);
+    }
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "which command? One of: "
+                + String.join(", ", spec.subcommands().keySet()));
+    }
+
+    private static int refuse(PrintWriter errors, ParameterException e) {
+        String command = e.getCommandLine().getCommandSpec().qualifiedName();
+        errors.println("gatun: " + e.getMessage().lines().findFirst().orElse("") + " (" + command + " --help explains)");
+        return USAGE;
+    }
+
+    private static int fail(PrintWriter errors, Exception e) throws Exception {
+        if (!(e instanceof UsageException || e instanceof RpcException || e instanceof LinuxException)) {
+            throw e;
+        }
+        errors.println("gatun: " + e.getMessage());
+        return e instanceof UsageException ? USAGE : FAILED;
+    }
+
+    /** What {@code --version} says. */
+    static final class VersionText implements CommandLine.IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            return new String[] {"gatun " + Version.TEXT};
+        }
+    }
+}

@@ -1,0 +1,11 @@
+/** The gatun program: command line, methods, JSON-RPC, configuration and metrics. It wires, and decides nothing. */
+module io.gatun.daemon {
+    requires com.fasterxml.jackson.core;
+    requires com.fasterxml.jackson.databind;
+    requires info.picocli;
+    requires io.gatun.bdev;
+    requires org.slf4j;
+
+    opens io.gatun.daemon.cli to
+            info.picocli;
+}
