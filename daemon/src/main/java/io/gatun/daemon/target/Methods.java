@@ -1,0 +1,14 @@
+package io.gatun.daemon.target;
+
+import io.gatun.daemon.rpc.MethodRegistry;
+
+/** All methods of the daemon. */
+public final class Methods {
+    public static final MethodRegistry<Target> REGISTRY = new MethodRegistry<>();
+
+    static {
+        FrameworkMethods.addTo(REGISTRY);
+    }
+
+    private Methods() {}
+}

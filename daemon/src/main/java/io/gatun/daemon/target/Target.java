@@ -1,0 +1,5 @@
+package io.gatun.daemon.target;
+
+/** What methods work on. */
+public final class Target {
+}
