@@ -10,8 +10,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.HexFormat;
 
 /**
- * A boot sector that reads the disk's second sector through the firmware (int 13h, function 42h) and prints the text in it on the first
- * serial port: what is seen there has come from the disk, twice.
+ * A boot sector that reads the disk's second sector through the firmware (int 13h, function 42h) and prints the text in
+ * it on the first serial port: what is seen there has come from the disk, twice.
  */
 public final class BootSector {
     private static final int SECTOR_BYTES = 512;

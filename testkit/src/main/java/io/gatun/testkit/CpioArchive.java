@@ -8,7 +8,8 @@ import java.util.Set;
 
 /**
  * Writes a cpio archive in the "newc" format, which the Linux kernel unpacks as its initial root file system
- * (Documentation/driver-api/early-userspace/buffer-format.rst). Parent folders are added as needed; everything belongs to root.
+ * (Documentation/driver-api/early-userspace/buffer-format.rst). Parent folders are added as needed; everything belongs
+ * to root.
  */
 final class CpioArchive implements AutoCloseable {
     private static final int FOLDER = 0040755;

@@ -3,7 +3,9 @@ package io.gatun.testkit;
 import java.nio.file.Path;
 import java.util.List;
 
-/** A program that serves vhost-user disks: how to ask it for one. The tests of a disk are the same for every program. */
+/**
+ * A program that serves vhost-user disks: how to ask it for one. The tests of a disk are the same for every program.
+ */
 public interface DiskProgram {
     String name();
 

@@ -8,8 +8,8 @@ import java.time.Duration;
 import java.util.Map;
 
 /**
- * One disk served by one process, with what a test does to it: kill it, start it again, look at what it uses. Owns the process, its
- * socket and its image.
+ * One disk served by one process, with what a test does to it: kill it, start it again, look at what it uses. Owns the
+ * process, its socket and its image.
  *
  * <p><b>Thread-safety:</b> one thread.
  */

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Gatun as its users start it: the script {@code gatun} at the root of the source tree, or the program that the system property
- * {@code gatun.program} names.
+ * Gatun as its users start it: the script {@code gatun} at the root of the source tree, or the program that the system
+ * property {@code gatun.program} names.
  *
  * @param script the program
  */
@@ -33,7 +33,8 @@ public record GatunProgram(Path script) implements DiskProgram {
 
     /** The program. @throws IllegalStateException if there is none */
     public static GatunProgram require() {
-        return find().orElseThrow(() -> new IllegalStateException("no script gatun above " + Path.of("").toAbsolutePath()));
+        return find().orElseThrow(
+                        () -> new IllegalStateException("no script gatun above " + Path.of("").toAbsolutePath()));
     }
 
     @Override

@@ -8,7 +8,8 @@ import java.util.List;
  * A vhost-user-blk disk as a guest is given it; immutable, made with the {@code with} methods.
  *
  * @param socket the vhost-user socket
- * @param qemuListens QEMU is the server of the socket and the back-end connects; otherwise QEMU connects, and connects again each second
+ * @param qemuListens QEMU is the server of the socket and the back-end connects; otherwise QEMU connects, and connects
+ * again each second
  *     when the back-end has gone
  * @param queues virtqueues, 1 to 1024
  * @param packed offer the packed ring to the guest
@@ -47,7 +48,8 @@ public record GuestDisk(
 
     /** QEMU's arguments for the disk with a number; its device id is {@code disk0}, {@code disk1} and so on. */
     List<String> arguments(int number) {
-        String chardev = "socket,id=vhost%d,path=%s,%s".formatted(number, socket, qemuListens ? "server=on" : "reconnect=1");
+        String side = qemuListens ? "server=on" : "reconnect=1";
+        String chardev = "socket,id=vhost%d,path=%s,%s".formatted(number, socket, side);
         StringBuilder device = new StringBuilder("vhost-user-blk-pci,id=disk%1$d,chardev=vhost%1$d".formatted(number));
         device.append(",num-queues=").append(queues);
         if (packed) {

@@ -20,8 +20,9 @@ import java.util.Set;
 import java.util.zip.GZIPOutputStream;
 
 /**
- * The root file system of a lab guest: busybox, a few real tools with their libraries in {@code /tools}, kernel modules, and the guest
- * scripts that are resources of this package. Built without external archivers and kept under a name that hashes all it is made from.
+ * The root file system of a lab guest: busybox, a few real tools with their libraries in {@code /tools}, kernel
+ * modules, and the guest scripts that are resources of this package. Built without external archivers and kept under a
+ * name that hashes all it is made from.
  */
 public final class Initramfs {
     /** What a guest needs to find and use virtio disks; {@code virtio_rng} is the smallest device of all. */
@@ -106,7 +107,9 @@ public final class Initramfs {
         archive.file("guest/steps.sh", resource("steps.sh"), false);
     }
 
-    /** The shared libraries that a program loads, the loader included, as the system's own {@code ldd} resolves them. */
+    /**
+     * The shared libraries that a program loads, the loader included, as the system's own {@code ldd} resolves them.
+     */
     private static List<Path> librariesOf(Path program) {
         return PeerProcess.output(List.of("ldd", program.toString()), Duration.ofSeconds(20)).stream()
                 .map(line -> line.replaceFirst("^.*=>", "").trim())

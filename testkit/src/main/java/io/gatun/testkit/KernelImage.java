@@ -35,8 +35,8 @@ public record KernelImage(Path image, Path modules) {
     }
 
     /**
-     * The files of the named modules and of all that they need, in the order in which they must be loaded. Names that are built into the
-     * kernel give no file.
+     * The files of the named modules and of all that they need, in the order in which they must be loaded. Names that
+     * are built into the kernel give no file.
      *
      * @throws IllegalArgumentException if the kernel has no such module
      */

@@ -22,8 +22,8 @@ public final class Lab {
     }
 
     /**
-     * A new folder for sockets and images of one test, under the system's temporary folder: its path is short, as a socket's must be (at
-     * most 107 bytes). The owner closes it.
+     * A new folder for sockets and images of one test, under the system's temporary folder: its path is short, as a
+     * socket's must be (at most 107 bytes). The owner closes it.
      */
     public static Workspace workspace() {
         try {

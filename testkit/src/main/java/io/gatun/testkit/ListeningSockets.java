@@ -32,8 +32,8 @@ public final class ListeningSockets {
         long deadline = System.nanoTime() + timeout.toNanos();
         while (!contains(socket)) {
             if (!server.isAlive() || System.nanoTime() > deadline) {
-                throw new AssertionError(server.name() + (server.isAlive() ? " is not" : " died before") + " listening on "
-                        + socket + "\n" + server.output().tail(20) + server.errors().tail(20));
+                String state = server.isAlive() ? " is not" : " died before";
+                throw new AssertionError(server.name() + state + " listening on " + socket + "\n" + server.tail());
             }
             LockSupport.parkNanos(STEP_NANOS);
         }

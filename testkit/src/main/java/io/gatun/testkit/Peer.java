@@ -6,12 +6,13 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** A program or file that real-peer tests need and that is no part of Gatun. {@code .ci/install-peers} installs all of them. */
+/**
+ * A program or file that real-peer tests need and that is no part of Gatun. {@code .ci/install-peers} installs all of
+ * them.
+ */
 public enum Peer {
     QEMU("qemu-system-x86_64", "qemu-system-x86"),
     STORAGE_DAEMON("qemu-storage-daemon", "qemu-system-common"),
-    TESTPMD("dpdk-testpmd", "dpdk"),
-    FIO("fio", "fio"),
     BUSYBOX("busybox", "busybox-static"),
     MKFS("mkfs.ext4", "e2fsprogs"),
     FSCK("e2fsck", "e2fsprogs"),
@@ -61,8 +62,8 @@ public enum Peer {
 
     private static Stream<Path> searchPath() {
         String path = Optional.ofNullable(System.getenv("PATH")).orElse("");
-        return Stream.concat(
-                Stream.of(path.split(":", -1)).filter(folder -> !folder.isEmpty()).map(Path::of), EXTRA_FOLDERS.stream());
+        Stream<Path> named = Stream.of(path.split(":", -1)).filter(folder -> !folder.isEmpty()).map(Path::of);
+        return Stream.concat(named, EXTRA_FOLDERS.stream());
     }
 
     private String remedy(String where) {

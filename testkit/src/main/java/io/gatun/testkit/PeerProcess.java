@@ -16,8 +16,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A program under our control: its output as lines, its resources as the kernel counts them, and a certain end. It is killed when it is
- * closed, when its lifetime is over, or when this JVM exits, whichever is first.
+ * A program under our control: its output as lines, its resources as the kernel counts them, and a certain end. It is
+ * killed when it is closed, when its lifetime is over, or when this JVM exits, whichever is first.
  *
  * <p><b>Thread-safety:</b> all methods may be called from any thread.
  */
@@ -132,7 +132,7 @@ public final class PeerProcess implements AutoCloseable {
     public int awaitExit(Duration timeout) {
         try {
             if (!process.waitFor(timeout.toMillis(), TimeUnit.MILLISECONDS)) {
-                throw new AssertionError(name + " still runs after " + timeout + "\n" + output.tail(20) + errors.tail(20));
+                throw new AssertionError(name + " still runs after " + timeout + "\n" + tail());
             }
             return process.exitValue();
         } catch (InterruptedException e) {
@@ -144,6 +144,11 @@ public final class PeerProcess implements AutoCloseable {
     @Override
     public void close() {
         kill();
+    }
+
+    /** The last that the process said, for messages. */
+    String tail() {
+        return output.tail(20) + errors.tail(20);
     }
 
     private static void destroy(Process process) {

@@ -8,9 +8,9 @@ import java.util.Map;
 import java.util.function.Predicate;
 
 /**
- * A virtual machine under software emulation, with memory that vhost-user back-ends can share. Either it boots the lab's Linux, which then
- * runs the steps of {@code guest/steps.sh} one by one as the test asks for them ({@link #run}); or its firmware boots a disk
- * ({@link Builder#bootFromDisk}). What it prints on its serial port is {@link #console()}.
+ * A virtual machine under software emulation, with memory that vhost-user back-ends can share. Either it boots the
+ * lab's Linux, which then runs the steps of {@code guest/steps.sh} one by one as the test asks for them ({@link #run});
+ * or its firmware boots a disk ({@link Builder#bootFromDisk}). What it prints on its serial port is {@link #console()}.
  *
  * <p><b>Thread-safety:</b> one thread drives the guest; the console may be read by any.
  */

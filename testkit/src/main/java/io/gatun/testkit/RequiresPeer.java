@@ -9,8 +9,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /**
- * Marks a test or test class as a real-peer test (tag {@code peer}). Where a peer is missing the test is skipped and the report says
- * which and why; with {@code -Dgatun.peers.required=true} it fails instead.
+ * Marks a test or test class as a real-peer test (tag {@code peer}). Where a peer is missing the test is skipped and
+ * the report says which and why; with {@code -Dgatun.peers.required=true} it fails instead.
  */
 @Target({ElementType.TYPE, ElementType.METHOD})
 @Retention(RetentionPolicy.RUNTIME)

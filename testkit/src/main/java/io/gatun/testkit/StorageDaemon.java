@@ -43,9 +43,10 @@ public record StorageDaemon(boolean ioThread, boolean ioUring) implements DiskPr
     }
 
     private List<String> command(String blockDevice, Path socket, int queues, boolean writable) {
-        List<String> command = new ArrayList<>(List.of(Peer.STORAGE_DAEMON.path().toString(), "--blockdev", blockDevice));
-        String export = "type=vhost-user-blk,id=export,node-name=disk,addr.type=unix,addr.path=%s,num-queues=%d,writable=%s"
-                .formatted(socket, queues, writable ? "on" : "off");
+        List<String> command = new ArrayList<>();
+        command.addAll(List.of(Peer.STORAGE_DAEMON.path().toString(), "--blockdev", blockDevice));
+        String export = "type=vhost-user-blk,id=export,node-name=disk,addr.type=unix,addr.path=" + socket
+                + ",num-queues=" + queues + ",writable=" + (writable ? "on" : "off");
         if (ioThread) {
             command.addAll(List.of("--object", "iothread,id=io0"));
             export += ",iothread=io0";

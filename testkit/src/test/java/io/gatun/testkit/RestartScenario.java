@@ -8,8 +8,8 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.Predicate;
 
 /**
- * A guest under verified load whose disk server is killed (SIGKILL) at random moments and started again. The guest must see no error, and
- * no block may be lost or stale. What is timed is when the guest's reads are answered again.
+ * A guest under verified load whose disk server is killed (SIGKILL) at random moments and started again. The guest must
+ * see no error, and no block may be lost or stale. What is timed is when the guest's reads are answered again.
  */
 final class RestartScenario {
     private static final Duration STEP = Duration.ofSeconds(90);
@@ -46,11 +46,12 @@ final class RestartScenario {
             }
             guest.run("pulse_stop", STEP);
             QemuGuest.StepResult verdict = guest.run("load_stop", STEP);
-            assertEquals(2, verdict.lines().stream().filter(line -> line.startsWith("LOAD-DONE")).count(), verdict::toString);
+            assertEquals(2, count(verdict, "LOAD-DONE"), verdict::toString);
             guest.run("kernel_log", STEP);
             guest.powerOff();
             return new Outcome(
-                    Duration.ofNanos(scenario.slowestAfterStartNanos), Duration.ofNanos(scenario.slowestAfterListeningNanos));
+                    Duration.ofNanos(scenario.slowestAfterStartNanos),
+                    Duration.ofNanos(scenario.slowestAfterListeningNanos));
         }
     }
 
@@ -76,6 +77,10 @@ final class RestartScenario {
         System.out.printf(
                 "  kill %2d: service %4d ms after the start, %4d ms after the socket listened%n",
                 number, afterStart / 1_000_000, afterListening / 1_000_000);
+    }
+
+    private static long count(QemuGuest.StepResult result, String prefix) {
+        return result.lines().stream().filter(line -> line.startsWith(prefix)).count();
     }
 
     private static int lastPulse(LineLog console) {

@@ -2,7 +2,10 @@ package io.gatun.testkit;
 
 import org.junit.jupiter.api.Test;
 
-/** Proves the restart scenario itself: QEMU and its storage daemon survive it, so a failure with another server is that server's. */
+/**
+ * Proves the restart scenario itself: QEMU and its storage daemon survive it, so a failure with another server is that
+ * server's.
+ */
 @RequiresPeer({Peer.GUEST, Peer.STORAGE_DAEMON})
 class StorageDaemonRestartTest {
     @Test

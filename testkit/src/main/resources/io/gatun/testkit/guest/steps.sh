@@ -1,5 +1,5 @@
-# The steps of a lab guest. A test sends "NAME ARGUMENTS" on the console; the guest answers KEY=VALUE lines, then STEP-OK NAME or
-# STEP-FAIL NAME. Each step runs in its own shell under "set -e": what fails, fails the step.
+# The steps of a lab guest. A test sends "NAME ARGUMENTS" on the console; the guest answers KEY=VALUE lines, then
+# STEP-OK NAME or STEP-FAIL NAME. Each step runs in its own shell under "set -e": what fails, fails the step.
 
 BLOCK=4096          # bytes of a tagged block
 LOAD_REGIONS=32     # regions that one writer of the load overwrites in turn
@@ -116,7 +116,8 @@ step_filesystem() {
     }
 }
 
-# The blocks of a range read as zeros after a discard, and their neighbours are untouched. $2: nothing, or -z for write-zeroes.
+# The blocks of a range read as zeros after a discard ($2 empty) or write-zeroes ($2 is -z), and their neighbours are
+# untouched.
 zero_range() {
     tagged 0 1024 7 >/tmp/before
     put /tmp/before "$1" 0
@@ -164,15 +165,17 @@ step_read_only() {
     [ "$(cat "/sys/block/$disk/ro")" = 1 ] || fail "the disk does not say that it is read-only"
     get /tmp/before "$disk" 0 256
     head -c 1048576 /dev/urandom >/tmp/noise
-    if dd if=/tmp/noise of="/dev/$disk" bs=64k oflag=direct conv=notrunc 2>/tmp/refusal; then fail "a write was accepted"; fi
+    if dd if=/tmp/noise of="/dev/$disk" bs=64k oflag=direct conv=notrunc 2>/tmp/refusal; then
+        fail "a write was accepted"
+    fi
     echo "REFUSAL=$(head -n 1 /tmp/refusal)"
     if /tools/mkfs.ext4 -q -F "/dev/$disk" >/dev/null 2>&1; then fail "mkfs was accepted"; fi
     get /tmp/after "$disk" 0 256
     expect_same "read-only contents" /tmp/before /tmp/after
 }
 
-# One writer of verified load, in regions of its own: DISK WRITER ROUNDS (0: until /tmp/load.stop exists). Every other round goes
-# through the page cache and fsync, so that many requests and flushes are in flight at once.
+# One writer of verified load, in regions of its own: DISK WRITER ROUNDS (0: until /tmp/load.stop exists). Every other
+# round goes through the page cache and fsync, so that many requests and flushes are in flight at once.
 load_writer() {
     disk=$1 writer=$2 rounds=$3
     base=$((writer * LOAD_REGIONS * LOAD_BLOCKS))
@@ -231,7 +234,8 @@ step_parallel() {
     for pid in $pids; do wait "$pid" || fail "a writer failed"; done
 }
 
-# load_start DISK WRITERS: verified writers that run on while the test does something to the disk; load_stop ends and judges them.
+# load_start DISK WRITERS: verified writers that run on while the test does something to the disk; load_stop ends and
+# judges them.
 step_load_start() {
     rm -f /tmp/load.*
     writer=0
@@ -290,7 +294,9 @@ step_pulse_stop() {
 
 # No I/O error, hung task or worse in the kernel's log so far.
 step_kernel_log() {
-    if dmesg | grep -E 'I/O error|lost async page|blocked for more than|BUG:|Oops:|Call Trace:'; then fail "the kernel complains"; fi
+    if dmesg | grep -E 'I/O error|lost async page|blocked for more than|BUG:|Oops:|Call Trace:'; then
+        fail "the kernel complains"
+    fi
 }
 
 # random_source: bytes from virtio-rng.
