@@ -2,6 +2,7 @@ package io.gatun.testkit;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -15,6 +16,8 @@ import java.util.Optional;
 public record GatunProgram(Path script) implements DiskProgram {
     /** The system property that names another program. */
     public static final String PROPERTY = "gatun.program";
+
+    private static final Duration BUILD_TIMEOUT = Duration.ofMinutes(8);
 
     /** The program of this source tree, if it is there. */
     public static Optional<GatunProgram> find() {
@@ -31,10 +34,29 @@ public record GatunProgram(Path script) implements DiskProgram {
         return Optional.empty();
     }
 
-    /** The program. @throws IllegalStateException if there is none */
+    /**
+     * The program, ready to start: the script builds on first use, which no test wants to wait for.
+     *
+     * @throws IllegalStateException if there is none
+     */
     public static GatunProgram require() {
+        return Ready.PROGRAM;
+    }
+
+    private static GatunProgram prepare() {
+        GatunProgram program = search();
+        PeerProcess.output(List.of(program.script.toString(), "--version"), BUILD_TIMEOUT);
+        return program;
+    }
+
+    private static GatunProgram search() {
         return find().orElseThrow(
-                        () -> new IllegalStateException("no script gatun above " + Path.of("").toAbsolutePath()));
+                () -> new IllegalStateException("no script gatun above " + Path.of("").toAbsolutePath()));
+    }
+
+    /** Prepared once per JVM. */
+    private static final class Ready {
+        private static final GatunProgram PROGRAM = prepare();
     }
 
     @Override
