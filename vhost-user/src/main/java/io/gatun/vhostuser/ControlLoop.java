@@ -106,7 +106,11 @@ public final class ControlLoop implements AutoCloseable, Executor {
         return loop;
     }
 
-    /** Runs a command on the loop's thread, after those that this thread sent before; {@link RejectedExecutionException} once closed. */
+    /**
+     * Runs a command on the loop's thread, after those that this thread sent before.
+     *
+     * @throws RejectedExecutionException once closed
+     */
     @Override
     public void execute(Runnable command) {
         if (closed) {
@@ -114,6 +118,15 @@ public final class ControlLoop implements AutoCloseable, Executor {
         }
         commands.add(command);
         wake.signal();
+    }
+
+    /** As {@link #execute}, for news that nobody needs once the loop is closed. */
+    void tell(Runnable command) {
+        try {
+            execute(command);
+        } catch (RejectedExecutionException nobodyListens) {
+            // The loop closes after its back-ends, so there is no device left that the news could be about.
+        }
     }
 
     /** Runs a command on the loop's thread after a time. */

@@ -3,23 +3,25 @@ package io.gatun.vhostuser;
 import io.gatun.linux.Fd;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
- * One whole vhost-user message, either direction. Whoever holds it owns the attached descriptors that nobody has taken.
+ * One whole vhost-user message, either direction. It owns the attached descriptors that nobody has {@linkplain
+ * #takeDescriptor taken}.
  *
  * @param request the number in {@link Request}
  * @param flags version, reply and need-reply bits
  * @param payload all of it, from position 0 to its limit, little-endian
- * @param descriptors attached, in order
+ * @param descriptors attached and not taken, in order
  */
 record Message(int request, int flags, ByteBuffer payload, List<Fd> descriptors) implements AutoCloseable {
     static Message request(int request, ByteBuffer payload, Fd... descriptors) {
-        return new Message(request, MessageLayout.REQUEST_FLAGS, payload, List.of(descriptors));
+        return new Message(request, MessageLayout.REQUEST_FLAGS, payload, new ArrayList<>(List.of(descriptors)));
     }
 
     static Message reply(int request, ByteBuffer payload, Fd... descriptors) {
-        return new Message(request, MessageLayout.REPLY_FLAGS, payload, List.of(descriptors));
+        return new Message(request, MessageLayout.REPLY_FLAGS, payload, new ArrayList<>(List.of(descriptors)));
     }
 
     static Message reply(int request, long value) {
@@ -50,6 +52,11 @@ record Message(int request, int flags, ByteBuffer payload, List<Fd> descriptors)
     /** The payload as one number; it has {@link MessageLayout#U64_BYTES}. */
     long u64() {
         return payload.getLong(0);
+    }
+
+    /** The first attached descriptor, which is the caller's from here on. */
+    Fd takeDescriptor() {
+        return descriptors.removeFirst();
     }
 
     /** Header and payload as they go over the socket; the descriptors go beside them. */

@@ -56,7 +56,7 @@ final class MessageReader implements AutoCloseable {
                 Memory.getInt(buffer.address() + REQUEST_OFFSET),
                 Memory.getInt(buffer.address() + FLAGS_OFFSET),
                 ByteBuffer.wrap(payload).order(ByteOrder.LITTLE_ENDIAN),
-                List.copyOf(descriptors));
+                new ArrayList<>(descriptors));
         descriptors.clear();
         have = 0;
         return message;

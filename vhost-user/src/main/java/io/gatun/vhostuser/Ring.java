@@ -1,0 +1,180 @@
+package io.gatun.vhostuser;
+
+import io.gatun.linux.EventFd;
+import io.gatun.linux.Fd;
+import io.gatun.reactor.Reactor;
+import io.gatun.vhostuser.Payload.VringAddress;
+import io.gatun.vring.GuestMemory;
+import io.gatun.vring.QueueConfig;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * One ring as the control plane sees it: what the front-end has said about it, and its worker while it is started.
+ *
+ * <p>Started and enabled are independent. A ring starts with its kick descriptor ({@code SET_VRING_KICK}), when size and addresses
+ * are known and mapped, and stops with {@code GET_VRING_BASE}; it can start again.
+ *
+ * <p><b>Thread-safety:</b> the control loop's thread only.
+ */
+final class Ring {
+    private static final int NO_DESCRIPTOR = -1;
+
+    final int index;
+    final Reactor reactor;
+    final VringCounters counters;
+
+    int size;
+    int base;
+    VringAddress address;
+    boolean enabled;
+    String broken;
+
+    private Fd kick;
+    private Fd call;
+    private Fd error;
+    private VringWorker worker;
+
+    Ring(int index, Reactor reactor, VringCounters counters) {
+        this.index = index;
+        this.reactor = reactor;
+        this.counters = counters;
+    }
+
+    boolean isStarted() {
+        return worker != null;
+    }
+
+    VringStatus status(boolean packed) {
+        return new VringStatus(index, size, packed, isStarted(), enabled, reactor.name(), broken, counters);
+    }
+
+    /** A front-end may change nothing but notifications, memory and enabling while a ring runs. */
+    void requireStopped(String request) throws ProtocolViolation {
+        if (isStarted()) {
+            throw new ProtocolViolation("%s changes ring %d, which is running", request, index);
+        }
+    }
+
+    /** Takes a kick descriptor, or null for a ring that is to be polled, and starts the ring if it is not running. */
+    CompletableFuture<Void> kick(Fd descriptor) {
+        Fd old = kick;
+        kick = descriptor;
+        return closeAfter(old, worker == null ? null : worker.replaceKick(value(descriptor)));
+    }
+
+    CompletableFuture<Void> call(Fd descriptor) {
+        Fd old = call;
+        call = descriptor;
+        return closeAfter(old, worker == null ? null : worker.replaceCall(value(descriptor)));
+    }
+
+    CompletableFuture<Void> error(Fd descriptor) {
+        Fd old = error;
+        error = descriptor;
+        return closeAfter(old, worker == null ? null : worker.replaceError(value(descriptor)));
+    }
+
+    CompletableFuture<Void> enable(boolean enable) {
+        enabled = enable;
+        return worker == null ? CompletableFuture.completedFuture(null) : worker.setEnabled(enable);
+    }
+
+    /** What the queue is made from; a violation if the front-end has not said enough. */
+    QueueConfig config(long features, GuestMemory memory, long inflightAddress, long inflightBytes)
+            throws ProtocolViolation {
+        if (size == 0 || address == null) {
+            throw new ProtocolViolation(
+                    "SET_VRING_KICK starts ring %d before its %s", index, size == 0 ? "size" : "addresses");
+        }
+        return new QueueConfig(
+                size,
+                features,
+                address.descriptor(),
+                address.available(),
+                address.used(),
+                base,
+                memory,
+                inflightAddress,
+                inflightBytes);
+    }
+
+    VringWorker.Start start(String device, QueueConfig config, int chainsPerPoll, ControlLoop loop) {
+        broken = null;
+        return new VringWorker.Start(
+                "ring " + index + " of " + device,
+                index,
+                config,
+                value(kick),
+                value(call),
+                value(error),
+                enabled,
+                chainsPerPoll,
+                counters,
+                reason -> loop.tell(() -> broken = reason));
+    }
+
+    void started(VringWorker started) {
+        worker = started;
+    }
+
+    CompletableFuture<Void> replaceMemory(GuestMemory memory, boolean drain) {
+        return worker == null ? CompletableFuture.completedFuture(null) : worker.replaceMemory(memory, drain);
+    }
+
+    /** Stops the worker, if there is one; {@link #stopped} is to follow on the control loop. */
+    CompletableFuture<Integer> stop() {
+        return worker == null ? CompletableFuture.completedFuture(base) : worker.stop();
+    }
+
+    /** The worker has ended: forgets it and the kick descriptor, and keeps where to go on. */
+    void stopped(int newBase) {
+        worker = null;
+        base = newBase;
+        if (kick != null) {
+            kick.close();
+            kick = null;
+        }
+    }
+
+    /** Back to the state of a new connection, but for the descriptors that front-ends send only once. */
+    void reset() {
+        size = 0;
+        base = 0;
+        address = null;
+        enabled = false;
+        broken = null;
+    }
+
+    /** Closes what the front-end sent; the worker is gone. */
+    void close() {
+        for (Fd fd : new Fd[] {kick, call, error}) {
+            if (fd != null) {
+                fd.close();
+            }
+        }
+    }
+
+    /** Accepts eventfds and nothing else: a pipe, socket or file could stop the reactor that writes to it, or never wake it. */
+    static void requireEventFd(String request, Fd descriptor) throws ProtocolViolation {
+        if (!EventFd.isEventFd(descriptor.value())) {
+            throw new ProtocolViolation("%s carries a descriptor that is not an eventfd", request);
+        }
+        EventFd.makeNonBlocking(descriptor.value());
+    }
+
+    private static CompletableFuture<Void> closeAfter(Fd old, CompletableFuture<Void> replaced) {
+        if (old == null) {
+            return replaced == null ? CompletableFuture.completedFuture(null) : replaced;
+        }
+        if (replaced == null) {
+            old.close();
+            return CompletableFuture.completedFuture(null);
+        }
+        // The worker may use the old descriptor until it has confirmed the new one.
+        return replaced.whenComplete((_, _) -> old.close());
+    }
+
+    private static int value(Fd descriptor) {
+        return descriptor == null ? NO_DESCRIPTOR : descriptor.value();
+    }
+}

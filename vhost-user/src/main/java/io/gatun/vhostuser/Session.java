@@ -1,0 +1,221 @@
+package io.gatun.vhostuser;
+
+import io.gatun.linux.Fd;
+import io.gatun.linux.Mapping;
+import io.gatun.linux.MemoryFile;
+import io.gatun.reactor.Reactor;
+import io.gatun.vhostuser.Payload.Inflight;
+import io.gatun.vhostuser.Payload.MemoryRegion;
+import io.gatun.vring.GuestMemory;
+import io.gatun.vring.InflightLayout;
+import io.gatun.vring.VirtioFeatures;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * What one connection has set up: memory, the in-flight buffer, rings, and the way back to the front-end. {@link Requests}
+ * dispatches to it.
+ *
+ * <p>Whatever a running ring may be using goes through the same three steps: the ring's reactor confirms that it uses something
+ * else (having finished what is in flight, where memory is taken away), every reactor passes a point outside of its pollers, and
+ * only then is the old thing closed.
+ *
+ * <p><b>Thread-safety:</b> the control loop's thread only. Futures that are returned complete on any thread.
+ */
+final class Session {
+    final String name;
+    final VirtioDevice device;
+    final BackendOptions options;
+    final List<Ring> rings = new ArrayList<>();
+    /** Negotiated virtio features, without the protocol's bit. */
+    long features;
+
+    private final ControlLoop loop;
+    private MemoryTable memory = MemoryTable.EMPTY;
+    private InflightBuffer inflight;
+    private BackendChannel channel;
+    private boolean configChangePending;
+    private boolean closed;
+    /** Mappings that were taken from the rings and wait for the reactors. */
+    private final List<Mapping> retired = new ArrayList<>();
+
+    Session(String name, VirtioDevice device, BackendOptions options, ControlLoop loop) {
+        this.name = name;
+        this.device = device;
+        this.options = options;
+        this.loop = loop;
+    }
+
+    boolean isPacked() {
+        return (features & VirtioFeatures.RING_PACKED) != 0;
+    }
+
+    boolean isRunning() {
+        return rings.stream().anyMatch(Ring::isStarted);
+    }
+
+    Ring ring(String request, int index) throws ProtocolViolation {
+        if (index < 0 || index >= rings.size()) {
+            throw new ProtocolViolation(
+                    "%s names ring %d of a device with %d queues",
+                    request, Integer.toUnsignedLong(index), rings.size());
+        }
+        return rings.get(index);
+    }
+
+    CompletableFuture<Outcome> setMemory(List<MemoryRegion> described, List<Fd> files) throws ProtocolViolation {
+        return replaceMemory(MemoryTable.of(described, files, options.requireSealedMemory()), memory.mappings());
+    }
+
+    CompletableFuture<Outcome> addMemory(MemoryRegion described, Fd file) throws ProtocolViolation {
+        return replaceMemory(memory.with(described, file, options.requireSealedMemory()), List.of());
+    }
+
+    CompletableFuture<Outcome> removeMemory(MemoryRegion described) throws ProtocolViolation {
+        MemoryTable.Region region = memory.find(described);
+        return replaceMemory(memory.without(region), List.of(region.mapping()));
+    }
+
+    private CompletableFuture<Outcome> replaceMemory(MemoryTable replacement, List<Mapping> removed) {
+        memory = replacement;
+        retired.addAll(removed);
+        if (!isRunning()) {
+            closeRetired();
+            return Outcome.DONE;
+        }
+        GuestMemory snapshot = replacement.guestMemory();
+        return all(rings.stream().map(r -> r.replaceMemory(snapshot, !removed.isEmpty())).toList())
+                .thenCompose(_ -> removed.isEmpty() ? CompletableFuture.completedFuture(null) : quiesce())
+                .thenApplyAsync(_ -> {
+                    closeRetired();
+                    return Outcome.DONE.join();
+                }, loop);
+    }
+
+    private void closeRetired() {
+        retired.forEach(Mapping::close);
+        retired.clear();
+    }
+
+    /** Starts a ring that has got its kick descriptor. */
+    CompletableFuture<Outcome> start(Ring ring) throws ProtocolViolation {
+        boolean packed = isPacked();
+        long address = inflight == null ? 0 : inflight.address(ring.index, ring.size, packed);
+        long bytes = address == 0 ? 0 : InflightLayout.regionBytes(packed, ring.size);
+        VringWorker.Start start = ring.start(
+                name, ring.config(features, memory.guestMemory(), address, bytes), options.chainsPerPoll(), loop);
+        return VringWorker.start(ring.reactor, device, start).thenApplyAsync(worker -> {
+            ring.started(worker);
+            sendPendingConfigChange();
+            return Outcome.DONE.join();
+        }, loop);
+    }
+
+    /** Stops a ring and gives its base. */
+    CompletableFuture<Integer> stop(Ring ring) {
+        if (!ring.isStarted()) {
+            return CompletableFuture.completedFuture(ring.base);
+        }
+        return ring.stop().thenApplyAsync(base -> {
+            ring.stopped(base);
+            return base;
+        }, loop);
+    }
+
+    /** Stops all rings and forgets what the driver set up; memory and notification descriptors stay. */
+    CompletableFuture<Outcome> reset() {
+        return all(rings.stream().map(this::stop).toList()).thenApplyAsync(_ -> {
+            rings.forEach(Ring::reset);
+            features = 0;
+            closeInflight();
+            device.reset();
+            return Outcome.DONE.join();
+        }, loop);
+    }
+
+    /** A new in-flight buffer for {@code GET_INFLIGHT_FD}; it is used until the front-end sets another. */
+    Message createInflight(Inflight wanted) throws ProtocolViolation {
+        requireStopped("GET_INFLIGHT_FD");
+        try (MemoryFile file = InflightBuffer.createFile(wanted, isPacked())) {
+            Inflight described = new Inflight(file.lengthBytes(), 0, wanted.queues(), wanted.queueSize());
+            InflightBuffer buffer = InflightBuffer.map(described, file.fd());
+            closeInflight();
+            inflight = buffer;
+            return Message.reply(
+                    Request.GET_INFLIGHT_FD, described.encode(), file.fd().duplicate());
+        }
+    }
+
+    void setInflight(Inflight described, Fd file) throws ProtocolViolation {
+        requireStopped("SET_INFLIGHT_FD");
+        InflightBuffer buffer = InflightBuffer.map(described, file);
+        closeInflight();
+        inflight = buffer;
+    }
+
+    private void requireStopped(String request) throws ProtocolViolation {
+        if (isRunning()) {
+            throw new ProtocolViolation("%s comes while rings are running", request);
+        }
+    }
+
+    private void closeInflight() {
+        if (inflight != null) {
+            inflight.close();
+            inflight = null;
+        }
+    }
+
+    void setChannel(Fd fd) {
+        if (channel != null) {
+            channel.close();
+        }
+        channel = new BackendChannel(fd);
+    }
+
+    /** The device's configuration changed. A suspended device does not speak, so this may wait for the first ring. */
+    void configChanged() {
+        configChangePending = !closed;
+        if (isRunning()) {
+            sendPendingConfigChange();
+        }
+    }
+
+    private void sendPendingConfigChange() {
+        if (configChangePending && channel != null) {
+            configChangePending = false;
+            channel.configChanged();
+        }
+    }
+
+    /** Ends everything; the future completes, on the control loop, when nothing of this session is left. */
+    CompletableFuture<Void> close() {
+        closed = true;
+        if (channel != null) {
+            channel.close();
+            channel = null;
+        }
+        // A reactor that is closed already refuses, and uses nothing any more.
+        return all(rings.stream().map(this::stop).toList())
+                .handle((_, _) -> null)
+                .thenCompose(_ -> quiesce())
+                .thenAcceptAsync(_ -> release(), loop);
+    }
+
+    private void release() {
+        rings.forEach(Ring::close);
+        memory.mappings().forEach(Mapping::close);
+        memory = MemoryTable.EMPTY;
+        closeRetired();
+        closeInflight();
+    }
+
+    private CompletableFuture<Void> quiesce() {
+        return Reactor.quiesce(rings.stream().map(r -> r.reactor).distinct().toList());
+    }
+
+    static CompletableFuture<Void> all(List<? extends CompletableFuture<?>> futures) {
+        return CompletableFuture.allOf(futures.toArray(CompletableFuture<?>[]::new));
+    }
+}

@@ -1,0 +1,373 @@
+package io.gatun.vhostuser;
+
+import io.gatun.linux.EventFd;
+import io.gatun.reactor.Poller;
+import io.gatun.reactor.Reactor;
+import io.gatun.vring.DeviceQueue;
+import io.gatun.vring.GuestMemory;
+import io.gatun.vring.QueueConfig;
+import java.util.ArrayDeque;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A started ring on its reactor: polls the device's handler, sleeps on the driver's kicks, and ends only when nothing is in flight.
+ *
+ * <p>Whatever the handler or the queue throws, and whatever the driver violates, breaks this ring and no other: new chains are no
+ * longer taken, the front-end is told through the error eventfd, and what is in flight is completed for the sake of its memory.
+ *
+ * <p><b>Thread-safety:</b> the methods that return a future are called by the control loop and do their work on the reactor's
+ * thread; everything else belongs to that thread. Futures complete on the reactor's thread.
+ */
+final class VringWorker implements Poller {
+    private static final Logger LOG = LoggerFactory.getLogger(VringWorker.class);
+
+    /** A handler that fails this often in a row is not called again; its memory then stays mapped for good. */
+    private static final int MAX_FAILURES = 1000;
+
+    private static final int NO_DESCRIPTOR = -1;
+
+    private final String name;
+    private final Vring vring;
+    private final DeviceQueue queue;
+    private final Reactor reactor;
+    private final QueueHandler handler;
+    private final int chainsPerPoll;
+    private final Consumer<String> whenBroken;
+
+    private final ArrayDeque<Runnable> whenDrained = new ArrayDeque<>();
+    private int kickFd;
+    private int errorFd;
+    private boolean enabled;
+    private boolean broken;
+    private boolean armed;
+    private boolean wokeUp;
+    private boolean stopped;
+    private int failures;
+    private int budget;
+
+    /**
+     * What a ring starts with.
+     *
+     * @param name for the log
+     * @param kickFd the driver's eventfd, or -1 if the ring is to be polled without end
+     * @param callFd the driver's eventfd, or -1
+     * @param errorFd the front-end's eventfd, or -1
+     * @param whenBroken is told the reason, once, on the reactor's thread
+     */
+    record Start(
+            String name,
+            int index,
+            QueueConfig config,
+            int kickFd,
+            int callFd,
+            int errorFd,
+            boolean enabled,
+            int chainsPerPoll,
+            VringCounters counters,
+            Consumer<String> whenBroken) {}
+
+    /** Starts a ring; the future fails with what the queue or the device refuses it for. */
+    static CompletableFuture<VringWorker> start(Reactor reactor, VirtioDevice device, Start start) {
+        return on(reactor, () -> {
+            DeviceQueue queue = DeviceQueue.create(start.config());
+            Vring vring = new Vring(start.index(), queue, reactor, start.callFd(), start.counters());
+            if (start.kickFd() >= 0) {
+                reactor.watch(start.kickFd());
+            }
+            QueueHandler handler = null;
+            try {
+                handler = device.startQueue(start.index(), vring);
+                if (handler.wakeFd() >= 0) {
+                    reactor.watch(handler.wakeFd());
+                }
+                queue.suppressKicks();
+            } catch (Throwable t) {
+                if (start.kickFd() >= 0) {
+                    reactor.unwatch(start.kickFd());
+                }
+                if (handler != null) {
+                    handler.close();
+                }
+                throw t;
+            }
+            VringWorker worker = new VringWorker(start, reactor, vring, handler);
+            start.counters().started();
+            reactor.add(worker);
+            return worker;
+        });
+    }
+
+    private VringWorker(Start start, Reactor reactor, Vring vring, QueueHandler handler) {
+        this.name = start.name();
+        this.vring = vring;
+        this.queue = vring.queue();
+        this.reactor = reactor;
+        this.handler = handler;
+        this.chainsPerPoll = start.chainsPerPoll();
+        this.whenBroken = start.whenBroken();
+        this.kickFd = start.kickFd();
+        this.errorFd = start.errorFd();
+        this.enabled = start.enabled();
+        updateBudget();
+    }
+
+    Reactor reactor() {
+        return reactor;
+    }
+
+    CompletableFuture<Void> setEnabled(boolean enable) {
+        return on(reactor, () -> {
+            enabled = enable;
+            updateBudget();
+            return null;
+        });
+    }
+
+    /** Calls go to this descriptor from now on; the driver gets one at once, because one may have been lost. */
+    CompletableFuture<Void> replaceCall(int fd) {
+        return on(reactor, () -> {
+            vring.replaceCallFd(fd);
+            return null;
+        });
+    }
+
+    CompletableFuture<Void> replaceError(int fd) {
+        return on(reactor, () -> {
+            errorFd = fd;
+            if (broken && fd >= 0) {
+                EventFd.signal(fd);
+            }
+            return null;
+        });
+    }
+
+    CompletableFuture<Void> replaceKick(int fd) {
+        return on(reactor, () -> {
+            if (stopped) {
+                return null;
+            }
+            if (fd >= 0) {
+                reactor.watch(fd);
+            }
+            if (kickFd >= 0) {
+                reactor.unwatch(kickFd);
+            }
+            kickFd = fd;
+            return null;
+        });
+    }
+
+    /**
+     * Continues on other memory.
+     *
+     * @param drain whether something is taken away, so that what is in flight has to be finished first
+     */
+    CompletableFuture<Void> replaceMemory(GuestMemory memory, boolean drain) {
+        CompletableFuture<Void> replaced = new CompletableFuture<>();
+        Runnable replace = () -> {
+            if (!stopped && !broken && !queue.replaceMemory(memory)) {
+                breakRing(queue.brokenReason(), null);
+            }
+            replaced.complete(null);
+        };
+        enqueue(replaced, () -> {
+            if (drain) {
+                afterDrain(replace);
+            } else {
+                replace.run();
+            }
+        });
+        return replaced;
+    }
+
+    /** Takes no more chains, finishes those in flight, and ends; the future gives the base for a successor. */
+    CompletableFuture<Integer> stop() {
+        CompletableFuture<Integer> base = new CompletableFuture<>();
+        enqueue(base, () -> afterDrain(() -> base.complete(finish())));
+        return base;
+    }
+
+    @Override
+    public int poll() {
+        int done;
+        try {
+            done = handler.poll(budget);
+            failures = 0;
+        } catch (Throwable t) {
+            return failedToPoll(t);
+        }
+        if (queue.isBroken() && !broken) {
+            breakRing(queue.brokenReason(), null);
+        }
+        if (wokeUp) {
+            wokeUp = false;
+            if (done != 0) {
+                vring.counters().kicked();
+            }
+        }
+        if (!whenDrained.isEmpty() && handler.inFlight() == 0) {
+            runDrained();
+        }
+        return done;
+    }
+
+    @Override
+    public boolean arm() {
+        if (failures >= MAX_FAILURES) {
+            return true;
+        }
+        try {
+            if (!whenDrained.isEmpty()) {
+                return handler.inFlight() != 0 && handler.arm();
+            }
+            if (budget == 0) {
+                return handler.arm();
+            }
+            armed = true;
+            // A ring without a kick descriptor has to be polled: it keeps its reactor awake.
+            return kickFd >= 0 && queue.armKicks() && handler.arm();
+        } catch (Throwable t) {
+            failedToPoll(t);
+            return false;
+        }
+    }
+
+    @Override
+    public void disarm() {
+        if (failures >= MAX_FAILURES) {
+            return;
+        }
+        try {
+            if (armed) {
+                armed = false;
+                wokeUp = true;
+                if (!broken) {
+                    queue.suppressKicks();
+                }
+            }
+            handler.disarm();
+        } catch (Throwable t) {
+            failedToPoll(t);
+        }
+    }
+
+    /** An error surfaced outside of {@link #poll}: the reactor dropped this ring, which may still have requests in flight. */
+    @Override
+    public void failed(Throwable cause) {
+        failedToPoll(cause);
+        if (!stopped) {
+            reactor.add(this);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return name;
+    }
+
+    private int failedToPoll(Throwable cause) {
+        breakRing(cause instanceof InternalError ? "memory of the front-end vanished" : "its handler failed", cause);
+        if (++failures == MAX_FAILURES) {
+            LOG.error("{}: its handler failed {} times in a row and is given up", name, MAX_FAILURES, cause);
+        }
+        if (failures < MAX_FAILURES && !whenDrained.isEmpty() && handler.inFlight() == 0) {
+            runDrained();
+        }
+        return failures < MAX_FAILURES && handler.inFlight() != 0 ? 1 : 0;
+    }
+
+    private void breakRing(String reason, Throwable cause) {
+        if (broken) {
+            return;
+        }
+        broken = true;
+        updateBudget();
+        vring.counters().broke();
+        // The front-end is to blame for most causes: no stack trace, and once per start.
+        LOG.warn("{} is broken: {}", name, cause == null || cause instanceof InternalError ? reason : reason + ": " + cause);
+        LOG.debug("{} broke here", name, cause);
+        if (errorFd >= 0) {
+            EventFd.signal(errorFd);
+        }
+        whenBroken.accept(reason);
+    }
+
+    private void updateBudget() {
+        budget = enabled && !broken && whenDrained.isEmpty() ? chainsPerPoll : 0;
+    }
+
+    private void afterDrain(Runnable work) {
+        if (stopped) {
+            work.run();
+            return;
+        }
+        whenDrained.add(work);
+        updateBudget();
+        if (handler.inFlight() == 0) {
+            runDrained();
+        }
+    }
+
+    private void runDrained() {
+        while (!whenDrained.isEmpty()) {
+            whenDrained.remove().run();
+        }
+        updateBudget();
+    }
+
+    /** The end of the ring; returns its base. */
+    private int finish() {
+        if (!stopped) {
+            stopped = true;
+            reactor.remove(this);
+            if (kickFd >= 0) {
+                reactor.unwatch(kickFd);
+                kickFd = NO_DESCRIPTOR;
+            }
+            if (handler.wakeFd() >= 0) {
+                reactor.unwatch(handler.wakeFd());
+            }
+            try {
+                handler.close();
+            } catch (RuntimeException e) {
+                LOG.error("{}: closing its handler failed", name, e);
+            }
+        }
+        return queue.base();
+    }
+
+    private void enqueue(CompletableFuture<?> result, Runnable work) {
+        try {
+            reactor.execute(() -> {
+                try {
+                    work.run();
+                } catch (Throwable t) {
+                    result.completeExceptionally(t);
+                }
+            });
+        } catch (RejectedExecutionException closed) {
+            result.completeExceptionally(closed);
+        }
+    }
+
+    private static <T> CompletableFuture<T> on(Reactor reactor, Callable<T> work) {
+        CompletableFuture<T> result = new CompletableFuture<>();
+        try {
+            reactor.execute(() -> {
+                try {
+                    result.complete(work.call());
+                } catch (Throwable t) {
+                    result.completeExceptionally(t);
+                }
+            });
+        } catch (RejectedExecutionException closed) {
+            result.completeExceptionally(closed);
+        }
+        return result;
+    }
+}
