@@ -45,6 +45,8 @@ public final class Memory {
         }
     }
 
+    private static volatile StoreWatcher storeWatcher;
+
     private Memory() {}
 
     public static byte getByte(long address) {
@@ -53,7 +55,7 @@ public final class Memory {
     }
 
     public static void putByte(long address, byte value) {
-        check(address, 1);
+        checkStore(address, 1);
         ALL.set(JAVA_BYTE, address, value);
     }
 
@@ -65,7 +67,7 @@ public final class Memory {
 
     /** Writes the low 16 bits of {@code value}. */
     public static void putShort(long address, int value) {
-        check(address, 2);
+        checkStore(address, 2);
         ALL.set(JAVA_SHORT_UNALIGNED, address, (short) value);
     }
 
@@ -81,7 +83,7 @@ public final class Memory {
     }
 
     public static void putInt(long address, int value) {
-        check(address, 4);
+        checkStore(address, 4);
         ALL.set(JAVA_INT_UNALIGNED, address, value);
     }
 
@@ -91,7 +93,7 @@ public final class Memory {
     }
 
     public static void putLong(long address, long value) {
-        check(address, 8);
+        checkStore(address, 8);
         ALL.set(JAVA_LONG_UNALIGNED, address, value);
     }
 
@@ -125,7 +127,7 @@ public final class Memory {
     /** Copies {@code length} bytes; the ranges may overlap. */
     public static void copy(long source, long target, long length) {
         check(source, length);
-        check(target, length);
+        checkStore(target, length);
         MemorySegment.copy(ALL, source, ALL, target, length);
     }
 
@@ -137,19 +139,46 @@ public final class Memory {
 
     /** Copies a Java array into memory. */
     public static void copyFromArray(byte[] source, int offset, long target, int length) {
-        check(target, length);
+        checkStore(target, length);
         MemorySegment.copy(source, offset, ALL, JAVA_BYTE, target, length);
     }
 
     /** Sets {@code length} bytes to {@code value}. */
     public static void fill(long address, long length, byte value) {
-        check(address, length);
+        checkStore(address, length);
         ALL.asSlice(address, length).fill(value);
+    }
+
+    /**
+     * Sees every store of checked mode, from any thread, before it happens, and may throw to stop it: a test can so end
+     * a protocol between any two stores, as a crash would.
+     */
+    @FunctionalInterface
+    public interface StoreWatcher {
+        void beforeStore(long address, long lengthBytes);
+    }
+
+    /** Sets the watcher, or removes it with null; throws {@link IllegalStateException} unless in checked mode. */
+    public static void watchStores(StoreWatcher watcher) {
+        if (!CHECKED) {
+            throw new IllegalStateException("stores are watched in checked mode only: -Dgatun.memory.checked=true");
+        }
+        storeWatcher = watcher;
     }
 
     private static void check(long address, long length) {
         if (CHECKED) {
             LiveMappings.require(address, length);
+        }
+    }
+
+    private static void checkStore(long address, long length) {
+        if (CHECKED) {
+            LiveMappings.require(address, length);
+            StoreWatcher watcher = storeWatcher;
+            if (watcher != null) {
+                watcher.beforeStore(address, length);
+            }
         }
     }
 }
