@@ -311,6 +311,9 @@ public final class PackedDeviceQueue extends DeviceQueue {
 
     @Override
     public void putUsed(DescriptorChain chain, long writtenBytes) {
+        if (isBroken()) {
+            return;
+        }
         int slots = chain.descriptorCount;
         assert putSlots + slots <= outstanding : "a chain was put that was not popped";
         int slot = nextUsed;
