@@ -249,7 +249,13 @@ final class MortalDevice implements AutoCloseable {
         boolean indirect = random.nextInt(3) == 0 && isTableFree(table);
         int id = indirect
                 ? sides.driver.addIndirect(
-                        sides.guest.host(tables[table]), tables[table], addresses, lengths, 0, readable, count - readable)
+                        sides.guest.host(tables[table]),
+                        tables[table],
+                        addresses,
+                        lengths,
+                        0,
+                        readable,
+                        count - readable)
                 : sides.driver.add(addresses, lengths, 0, readable, count - readable);
         if (id >= 0) {
             requestOf[id] = request;
