@@ -114,6 +114,23 @@ public abstract sealed class DriverQueue permits SplitDriverQueue, PackedDriverQ
     public abstract int addIndirect(
             long tableHost, long tableGuest, long[] addresses, int[] lengths, int first, int readable, int writable);
 
+    /**
+     * Reserves descriptors for one buffer that is made available again and again, so that they are written once and stay
+     * in the device's cache.
+     *
+     * @return the buffer's id for {@link #addPrepared}, or −1 if it does not fit, or if this layout writes descriptors
+     *     anew each time anyway: packed rings, and those in order
+     * @throws IllegalArgumentException if the buffer is longer than 2³² bytes
+     */
+    public int prepare(long[] addresses, int[] lengths, int first, int readable, int writable) {
+        return -1;
+    }
+
+    /** Adds a prepared buffer, which is not outstanding; the device sees it after {@link #publishAvailable()}. */
+    public void addPrepared(int id) {
+        throw new IllegalStateException("buffer " + id + " was not prepared");
+    }
+
     /** Makes every added buffer visible to the device; returns whether it wants a kick. */
     public abstract boolean publishAvailable();
 

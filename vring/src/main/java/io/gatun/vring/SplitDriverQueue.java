@@ -43,6 +43,9 @@ final class SplitDriverQueue extends DriverQueue {
     /** Of each head that is out: how many descriptors its chain has. 0 for every other descriptor. */
     private final int[] chainLength;
 
+    /** Of each head of a prepared buffer: how many descriptors its chain has, out or not. 0 for every other one. */
+    private final int[] preparedLength;
+
     /** Of each head that is out: its chain's last descriptor. */
     private final int[] chainTail;
 
@@ -91,6 +94,7 @@ final class SplitDriverQueue extends DriverQueue {
         next = new int[size];
         chainLength = new int[size];
         chainTail = new int[size];
+        preparedLength = new int[size];
         headAt = inOrder ? new int[size] : null;
         availPosition = inOrder ? new int[size] : null;
         writableBytes = inOrder ? new long[size] : null;
@@ -155,8 +159,14 @@ final class SplitDriverQueue extends DriverQueue {
             return -1;
         }
         int head = freeHead;
-        int descriptor = head;
-        int tail = head;
+        int tail = writeChain(addresses, lengths, first, readable, count);
+        return enqueue(head, tail, count, lengths, first + readable, writable);
+    }
+
+    /** Writes the descriptors of a chain of {@code count} free ones and takes them; returns the last one. */
+    private int writeChain(long[] addresses, int[] lengths, int first, int readable, int count) {
+        int descriptor = freeHead;
+        int tail = descriptor;
         long total = 0;
         for (int i = 0; i < count; i++) {
             long at = descriptors + ((long) descriptor << SplitLayout.DESCRIPTOR_SHIFT);
@@ -171,7 +181,30 @@ final class SplitDriverQueue extends DriverQueue {
         }
         requireTotal(total);
         freeHead = descriptor;
-        return enqueue(head, tail, count, lengths, first + readable, writable);
+        return tail;
+    }
+
+    @Override
+    public int prepare(long[] addresses, int[] lengths, int first, int readable, int writable) {
+        int count = readable + writable;
+        assert readable >= 0 && writable >= 0 && count > 0 : "a buffer has at least one segment";
+        // §2.7.5.2: in order, descriptors are taken in the order of the table.
+        if (inOrder || count > free || isBroken()) {
+            return -1;
+        }
+        int head = freeHead;
+        writeChain(addresses, lengths, first, readable, count);
+        preparedLength[head] = count;
+        free -= count;
+        return head;
+    }
+
+    @Override
+    public void addPrepared(int id) {
+        assert preparedLength[id] != 0 && chainLength[id] == 0 : "buffer " + id + " is not prepared, or outstanding";
+        chainLength[id] = preparedLength[id];
+        Memory.putShort(availElements + ((long) (availIdx & mask) << 1), id);
+        availIdx = (availIdx + 1) & 0xffff;
     }
 
     @Override
@@ -316,6 +349,10 @@ final class SplitDriverQueue extends DriverQueue {
     }
 
     private int release(int head) {
+        if (preparedLength[head] != 0) {
+            chainLength[head] = 0;
+            return head;
+        }
         free += chainLength[head];
         chainLength[head] = 0;
         next[chainTail[head]] = freeHead;
