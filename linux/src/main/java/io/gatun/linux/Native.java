@@ -1,5 +1,7 @@
 package io.gatun.linux;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -13,7 +15,8 @@ import java.lang.invoke.VarHandle;
  * Binds libc functions, with {@code errno} captured per thread; the only user of the native linker.
  *
  * <p>Each handle takes the capture segment as its first argument and keeps {@code long} for every pointer, so that
- * calls neither box nor allocate. Callers invoke exactly and pass the result through {@link #result(long)}.
+ * calls neither box nor, once C2 has compiled them, allocate (until then the linker slices the capture segment each
+ * time). Callers invoke exactly and pass the result through {@link #result(long)}.
  */
 final class Native {
     private static final Linker LINKER = Linker.nativeLinker();
@@ -21,6 +24,10 @@ final class Native {
     private static final VarHandle ERRNO = CAPTURE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
     private static final ThreadLocal<MemorySegment> CAPTURED =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(CAPTURE));
+
+    /** The shortest way through native code and back. */
+    private static final MethodHandle ABS =
+            LINKER.downcallHandle(symbol("abs"), FunctionDescriptor.of(JAVA_INT, JAVA_INT));
 
     private Native() {}
 
@@ -51,6 +58,15 @@ final class Native {
     /** Maps libc's {@code -1 and errno} to {@code -errno}; other results pass. */
     static int result(int value) {
         return value == -1 ? -(int) ERRNO.get(CAPTURED.get(), 0L) : value;
+    }
+
+    /** Goes through native code, on whose way back the JVM delivers what is pending for the thread. */
+    static void pause() {
+        try {
+            int ignored = (int) ABS.invokeExact(0);
+        } catch (Throwable t) {
+            throw unreachable(t);
+        }
     }
 
     /**
