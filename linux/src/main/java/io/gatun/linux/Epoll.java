@@ -16,8 +16,8 @@ import java.lang.invoke.MethodHandle;
  * }
  * }</pre>
  *
- * <p><b>Thread-safety:</b> {@link #add}, {@link #modify} and {@link #remove} are for any thread; {@link #await} and the results it
- * leaves are for one thread, which is also the one that closes.
+ * <p><b>Thread-safety:</b> {@link #add}, {@link #modify} and {@link #remove} are for any thread; {@link #await} and the
+ * results it leaves are for one thread, which is also the one that closes.
  */
 public final class Epoll implements AutoCloseable {
     /** Readable. */
@@ -82,7 +82,10 @@ public final class Epoll implements AutoCloseable {
         return fd;
     }
 
-    /** Watches a descriptor; returns 0 or {@code -errno} ({@code -EPERM} for a regular file, {@code -EEXIST} if watched already). */
+    /**
+     * Watches a descriptor; returns 0 or {@code -errno} ({@code -EPERM} for a regular file, {@code -EEXIST} if watched
+     * already).
+     */
     public int add(int fd, int events, long token) {
         return control(CTL_ADD, fd, events, token);
     }
@@ -93,16 +96,16 @@ public final class Epoll implements AutoCloseable {
     }
 
     /**
-     * Forgets a descriptor; returns 0 or {@code -errno}. To be called before the descriptor is closed: a peer that holds a copy
-     * keeps the watched file, and so its events, alive.
+     * Forgets a descriptor; returns 0 or {@code -errno}. To be called before the descriptor is closed: a peer that
+     * holds a copy keeps the watched file, and so its events, alive.
      */
     public int remove(int fd) {
         return control(CTL_DEL, fd, 0, 0);
     }
 
     /**
-     * Waits until something is ready. A wait may end early with nothing: a signal ends it, and so does work that the kernel has to do
-     * on this thread for an {@link IoUring}.
+     * Waits until something is ready. A wait may end early with nothing: a signal ends it, and so does work that the
+     * kernel has to do on this thread for an {@link IoUring}.
      *
      * @param timeoutMillis the longest wait; 0 looks without waiting, -1 waits for ever
      * @return how many results {@link #token} and {@link #events} hold, 0 where nothing is ready, or {@code -errno}

@@ -14,19 +14,20 @@ import java.nio.file.Path;
 /**
  * A non-blocking eventfd: a counter that wakes whoever sleeps on it. Source: eventfd(2).
  *
- * <p>A peer's kick and call descriptors are plain numbers here ({@link #signal(int)}, {@link #drain(int)}). What a peer sends
- * need not be an eventfd, and need not be non-blocking: {@link #isEventFd} tells, and {@link #makeNonBlocking} repairs the second
- * before the descriptor is first used. A peer shares the open file and could clear the flag again and saturate the counter; a
- * thread caught in such a write is freed by a {@link #drain(int)} from any other thread.
+ * <p>A peer's kick and call descriptors are plain numbers here ({@link #signal(int)}, {@link #drain(int)}). What a peer
+ * sends need not be an eventfd, and need not be non-blocking: {@link #isEventFd} tells, and {@link #makeNonBlocking}
+ * repairs the second before the descriptor is first used. A peer shares the open file and could clear the flag again
+ * and saturate the counter; a thread caught in such a write is freed by a {@link #drain(int)} from any other thread.
  *
- * <p><b>Thread-safety:</b> {@code signal} is for any thread, and so is the static {@code drain}; {@link #drain()} is for one thread
- * at a time, because its result passes through this object.
+ * <p><b>Thread-safety:</b> {@code signal} is for any thread, and so is the static {@code drain}; {@link #drain()} is
+ * for one thread at a time, because its result passes through this object.
  */
 public final class EventFd implements AutoCloseable {
     private static final int EFD_CLOEXEC = 0x80000;
     private static final int EFD_NONBLOCK = 0x800;
 
-    private static final MethodHandle EVENTFD = Native.bind("eventfd", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
+    private static final MethodHandle EVENTFD =
+            Native.bind("eventfd", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
 
     private static final long ONE = Arena.global().allocateFrom(JAVA_LONG, 1).address();
     /** Where counts go that nobody reads. */
@@ -57,6 +58,11 @@ public final class EventFd implements AutoCloseable {
         return fd;
     }
 
+    /** The descriptor's number, as a peer is sent it. */
+    public int value() {
+        return fd.value();
+    }
+
     /** Adds one; returns 0 or {@code -errno}. */
     public int signal() {
         return signal(fd.value());
@@ -69,8 +75,8 @@ public final class EventFd implements AutoCloseable {
     }
 
     /**
-     * Adds one to a peer's eventfd; returns 0 or {@code -errno}. A saturated counter is a success: the peer has not even seen the
-     * earlier signals.
+     * Adds one to a peer's eventfd; returns 0 or {@code -errno}. A saturated counter is a success: the peer has not
+     * even seen the earlier signals.
      */
     public static int signal(int fd) {
         long result = FileIo.write(fd, ONE, 8);
@@ -83,7 +89,9 @@ public final class EventFd implements AutoCloseable {
         return result == -Errno.EAGAIN ? 0 : result < 0 ? (int) result : result == 8 ? 1 : -Errno.EPIPE;
     }
 
-    /** Whether a descriptor is an eventfd, rather than a file, pipe or socket that a peer sent in its place; allocates. */
+    /**
+     * Whether a descriptor is an eventfd, rather than a file, pipe or socket that a peer sent in its place; allocates.
+     */
     public static boolean isEventFd(int fd) {
         try {
             String target = Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd)).toString();
@@ -93,7 +101,10 @@ public final class EventFd implements AutoCloseable {
         }
     }
 
-    /** Sets {@code O_NONBLOCK} on a peer's descriptor, so that neither signal nor drain can stop a reactor; 0 or {@code -errno}. */
+    /**
+     * Sets {@code O_NONBLOCK} on a peer's descriptor, so that neither signal nor drain can stop a reactor; 0 or {@code
+     * -errno}.
+     */
     public static int makeNonBlocking(int fd) {
         return Fd.makeNonBlocking(fd);
     }

@@ -69,8 +69,8 @@ public final class Fd implements AutoCloseable {
     }
 
     /**
-     * How many descriptors this process has open: what leak tests count. Files of {@code /proc} and {@code /sys} are left out, since
-     * the JVM looks into them at any moment.
+     * How many descriptors this process has open: what leak tests count. Files of {@code /proc} and {@code /sys} are
+     * left out, since the JVM looks into them at any moment.
      */
     public static int openCount() {
         int count = 0;
@@ -108,7 +108,9 @@ public final class Fd implements AutoCloseable {
         }
     }
 
-    /** Closes a descriptor that no {@code Fd} owns, such as one that a peer sent unasked; returns 0 or {@code -errno}. */
+    /**
+     * Closes a descriptor that no {@code Fd} owns, such as one that a peer sent unasked; returns 0 or {@code -errno}.
+     */
     public static int closeRaw(int fd) {
         MemorySegment capture = Native.capture();
         try {

@@ -12,7 +12,8 @@ import java.lang.invoke.MethodHandle;
 /**
  * Files by descriptor, memory by address. Source: open(2), pread(2), fdatasync(2), fallocate(2), fcntl(2).
  *
- * <p>All but {@link #open} return a value or {@code -errno}. Reads and writes may be short; see the {@code Fully} forms.
+ * <p>All but {@link #open} return a value or {@code -errno}. Reads and writes may be short; see the {@code Fully}
+ * forms.
  *
  * <p><b>Thread-safety:</b> stateless; offsets are explicit, so one descriptor may serve many threads.
  */
@@ -77,7 +78,9 @@ public final class FileIo {
         return Fd.owning(result);
     }
 
-    /** Reads up to {@code length} bytes from where the file, pipe or device stands; returns the count or {@code -errno}. */
+    /**
+     * Reads up to {@code length} bytes from where the file, pipe or device stands; returns the count or {@code -errno}.
+     */
     public static long read(int fd, long address, long length) {
         try {
             return Native.result((long) READ.invokeExact(Native.capture(), fd, address, length));
@@ -86,7 +89,9 @@ public final class FileIo {
         }
     }
 
-    /** Writes up to {@code length} bytes to where the file, pipe or device stands; returns the count or {@code -errno}. */
+    /**
+     * Writes up to {@code length} bytes to where the file, pipe or device stands; returns the count or {@code -errno}.
+     */
     public static long write(int fd, long address, long length) {
         try {
             return Native.result((long) WRITE.invokeExact(Native.capture(), fd, address, length));
@@ -95,7 +100,10 @@ public final class FileIo {
         }
     }
 
-    /** Reads up to {@code length} bytes at {@code offset}; returns the count, 0 at the end of the file, or {@code -errno}. */
+    /**
+     * Reads up to {@code length} bytes at {@code offset}; returns the count, 0 at the end of the file, or {@code
+     * -errno}.
+     */
     public static long pread(int fd, long address, long length, long offset) {
         try {
             return Native.result((long) PREAD.invokeExact(Native.capture(), fd, address, length, offset));
@@ -175,15 +183,16 @@ public final class FileIo {
     }
 
     /**
-     * Locks the whole file for this open file, until its last descriptor closes: a second opener that asks, in this or any other
-     * process, is refused. QEMU locks its images by the same kind of lock.
+     * Locks the whole file for this open file, until its last descriptor closes: a second opener that asks, in this or
+     * any other process, is refused. QEMU locks its images by the same kind of lock.
      *
      * @param shared whether other shared locks may coexist; the only kind that a descriptor opened for reading can take
      * @return 0, {@code -EAGAIN} where someone else holds a conflicting lock, or {@code -errno}
      */
     public static int lock(int fd, boolean shared) {
         try (Arena arena = Arena.ofConfined()) {
-            // struct flock: l_type, l_whence, l_start, l_len, l_pid; all zeros is "from the start, to the end, however long".
+            // struct flock: l_type, l_whence, l_start, l_len, l_pid; all zeros is "from the start, to the end, however
+            // long".
             MemorySegment lock = arena.allocate(FLOCK_SIZE, 8);
             lock.set(JAVA_SHORT, 0, shared ? F_RDLCK : F_WRLCK);
             int result = Fd.control(fd, F_OFD_SETLK, lock.address());

@@ -16,7 +16,8 @@ import java.lang.invoke.MethodHandle;
  * @param lengthBytes the length of a regular file; 0 for a block device (see {@link BlockDevice})
  * @param allocatedBytes what the file occupies on its medium
  * @param blockSizeBytes the preferred unit of I/O
- * @param directAlignmentBytes what offsets and lengths of {@code O_DIRECT} must be multiples of; 0 where the kernel cannot say or
+ * @param directAlignmentBytes what offsets and lengths of {@code O_DIRECT} must be multiples of; 0 where the kernel
+ * cannot say or
  *     the file does not support it
  * @param inode the file's number in its file system
  */
@@ -82,7 +83,12 @@ public record FileStatus(
     private static int statx(int fd, MemorySegment status) {
         try {
             return Native.result((int) STATX.invokeExact(
-                    Native.capture(), fd, EMPTY_PATH, AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_DIOALIGN, status.address()));
+                    Native.capture(),
+                    fd,
+                    EMPTY_PATH,
+                    AT_EMPTY_PATH,
+                    STATX_BASIC_STATS | STATX_DIOALIGN,
+                    status.address()));
         } catch (Throwable t) {
             throw Native.unreachable(t);
         }

@@ -1,11 +1,37 @@
 package io.gatun.linux;
 
-import static io.gatun.linux.IoUringLayout.*;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static io.gatun.linux.IoUringLayout.CQE_RESULT;
+import static io.gatun.linux.IoUringLayout.CQE_SIZE;
+import static io.gatun.linux.IoUringLayout.CQE_USER_DATA;
+import static io.gatun.linux.IoUringLayout.CQ_EVENTFD_DISABLED;
+import static io.gatun.linux.IoUringLayout.ENTER_GETEVENTS;
+import static io.gatun.linux.IoUringLayout.ENTER_SQ_WAKEUP;
+import static io.gatun.linux.IoUringLayout.FSYNC_DATASYNC;
+import static io.gatun.linux.IoUringLayout.OP_ASYNC_CANCEL;
+import static io.gatun.linux.IoUringLayout.OP_FALLOCATE;
+import static io.gatun.linux.IoUringLayout.OP_FSYNC;
+import static io.gatun.linux.IoUringLayout.OP_NOP;
+import static io.gatun.linux.IoUringLayout.OP_POLL_ADD;
+import static io.gatun.linux.IoUringLayout.OP_READ;
+import static io.gatun.linux.IoUringLayout.OP_READV;
+import static io.gatun.linux.IoUringLayout.OP_READ_FIXED;
+import static io.gatun.linux.IoUringLayout.OP_WRITE;
+import static io.gatun.linux.IoUringLayout.OP_WRITEV;
+import static io.gatun.linux.IoUringLayout.OP_WRITE_FIXED;
+import static io.gatun.linux.IoUringLayout.SQE_ADDRESS;
+import static io.gatun.linux.IoUringLayout.SQE_BUFFER_INDEX;
+import static io.gatun.linux.IoUringLayout.SQE_FIXED_FILE;
+import static io.gatun.linux.IoUringLayout.SQE_LENGTH;
+import static io.gatun.linux.IoUringLayout.SQE_OFFSET;
+import static io.gatun.linux.IoUringLayout.SQE_OPCODE;
+import static io.gatun.linux.IoUringLayout.SQE_SIZE;
+import static io.gatun.linux.IoUringLayout.SQE_USER_DATA;
+import static io.gatun.linux.IoUringLayout.SQ_CQ_OVERFLOW;
+import static io.gatun.linux.IoUringLayout.SQ_NEED_WAKEUP;
+import static io.gatun.linux.IoUringLayout.SQ_TASKRUN;
+import static io.gatun.linux.IoUringLayout.UNREGISTER_BUFFERS;
+import static io.gatun.linux.IoUringLayout.UNREGISTER_FILES;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
 /**
@@ -23,15 +49,17 @@ import java.util.Optional;
  * ring.advance(count);
  * }</pre>
  *
- * <p>{@link #submit} belongs to every cycle, prepared operations or not: it also lets the kernel deliver completions that it holds
- * back until asked ({@code DEFER_TASKRUN}), and those that did not fit the completion ring. Nothing of this allocates.
+ * <p>{@link #submit} belongs to every cycle, prepared operations or not: it also lets the kernel deliver completions
+ * that it holds back until asked ({@code DEFER_TASKRUN}), and those that did not fit the completion ring. Nothing of
+ * this allocates.
  *
- * <p>To sleep: {@link #registerEvent} once; then {@link #armEvent}, look once more at {@link #peek} and {@link #hasDeferredWork}, and
- * wait for the eventfd in an {@link Epoll}. The ring's own descriptor is no substitute: measured on Linux 6.18, completions that the
- * kernel holds back do not make it readable.
+ * <p>To sleep: {@link #registerEvent} once; then {@link #armEvent}, look once more at {@link #peek} and {@link
+ * #hasDeferredWork}, and wait for the eventfd in an {@link Epoll}. The ring's own descriptor is no substitute: measured
+ * on Linux 6.18, completions that the kernel holds back do not make it readable.
  *
- * <p><b>Thread-safety:</b> for one thread: the one that creates it. The kernel refuses others with {@code -EEXIST}. {@link #close}
- * may come from any thread once nothing is in flight any more; memory of operations in flight must outlive them.
+ * <p><b>Thread-safety:</b> for one thread: the one that creates it. The kernel refuses others with {@code -EEXIST}.
+ * {@link #close} may come from any thread once nothing is in flight any more; memory of operations in flight must
+ * outlive them.
  */
 public final class IoUring implements AutoCloseable {
     /** For {@code writeFlags}: the data is durable when the write completes. */
@@ -41,13 +69,6 @@ public final class IoUring implements AutoCloseable {
     private static final int REGISTERED = 1 << 30;
 
     private static final int SQ_NEEDS_ENTER = SQ_TASKRUN | SQ_CQ_OVERFLOW;
-
-    /** Set-up flags from the best to what Linux 5.6 has; kernels answer {@code EINVAL} to what they do not know. */
-    private static final int[] SETUP_LADDER = {
-        SETUP_SUBMIT_ALL | SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN | SETUP_TASKRUN_FLAG,
-        SETUP_SUBMIT_ALL | SETUP_COOP_TASKRUN | SETUP_TASKRUN_FLAG,
-        0,
-    };
 
     private final Fd fd;
     private final Mapping rings;
@@ -68,56 +89,42 @@ public final class IoUring implements AutoCloseable {
     private final int cqMask;
     private int cqHead;
 
-    private IoUring(Fd fd, MemorySegment params, Mapping rings, Mapping entries) {
-        this.fd = fd;
-        this.rings = rings;
-        this.entries = entries;
-        this.kernelPolls = (params.get(JAVA_INT, PARAMS_FLAGS) & SETUP_SQPOLL) != 0;
-        this.sqHeadAddress = rings.address() + params.get(JAVA_INT, PARAMS_SQ_HEAD);
-        this.sqTailAddress = rings.address() + params.get(JAVA_INT, PARAMS_SQ_TAIL);
-        this.sqFlagsAddress = rings.address() + params.get(JAVA_INT, PARAMS_SQ_FLAGS);
-        this.sqMask = Memory.getInt(rings.address() + params.get(JAVA_INT, PARAMS_SQ_MASK));
-        this.cqHeadAddress = rings.address() + params.get(JAVA_INT, PARAMS_CQ_HEAD);
-        this.cqTailAddress = rings.address() + params.get(JAVA_INT, PARAMS_CQ_TAIL);
-        this.cqFlagsAddress = rings.address() + params.get(JAVA_INT, PARAMS_CQ_FLAGS);
-        this.cqesAddress = rings.address() + params.get(JAVA_INT, PARAMS_CQ_CQES);
-        this.cqMask = Memory.getInt(rings.address() + params.get(JAVA_INT, PARAMS_CQ_MASK));
-        // Slot i of the ring is always entry i, so that publication is the tail alone.
-        long array = rings.address() + params.get(JAVA_INT, PARAMS_SQ_ARRAY);
-        for (int i = 0; i <= sqMask; i++) {
-            Memory.putInt(array + i * 4L, i);
-        }
+    private IoUring(IoUringSetup setup) {
+        fd = setup.fd;
+        rings = setup.rings;
+        entries = setup.entries;
+        kernelPolls = setup.kernelPolls;
+        sqHeadAddress = setup.sqHeadAddress;
+        sqTailAddress = setup.sqTailAddress;
+        sqFlagsAddress = setup.sqFlagsAddress;
+        sqMask = setup.sqMask;
+        cqHeadAddress = setup.cqHeadAddress;
+        cqTailAddress = setup.cqTailAddress;
+        cqFlagsAddress = setup.cqFlagsAddress;
+        cqesAddress = setup.cqesAddress;
+        cqMask = setup.cqMask;
     }
 
     /**
      * Makes a ring for the calling thread; throws {@link LinuxException} with the remedy where the kernel forbids it.
      *
      * @param entries how many operations one submission carries; rounded up to a power of two, at most 32768
-     * @param completions how many completions wait undrained before the kernel has to keep more aside; at least {@code entries}
+     * @param completions how many completions wait undrained before the kernel has to keep more aside; at least {@code
+     * entries}
      */
     public static IoUring create(int entries, int completions) {
-        LinuxException refusal = null;
-        for (int flags : SETUP_LADDER) {
-            try {
-                return setup(entries, completions, flags, 0, 0);
-            } catch (LinuxException e) {
-                if (e.errno() != Errno.EINVAL) {
-                    throw e;
-                }
-                refusal = e;
-            }
-        }
-        throw refusal;
+        return new IoUring(IoUringSetup.best(entries, completions));
     }
 
     /**
-     * Makes a ring whose submissions a kernel thread polls for: no system calls while it is awake, at the price of a core.
+     * Makes a ring whose submissions a kernel thread polls for: no system calls while it is awake, at the price of a
+     * core.
      *
      * @param idleMillis how long that thread spins without work before it sleeps; a submission wakes it
      * @param cpu where it runs, or -1 for anywhere
      */
     public static IoUring createPolled(int entries, int completions, int idleMillis, int cpu) {
-        return setup(entries, completions, SETUP_SQPOLL | (cpu < 0 ? 0 : SETUP_SQ_AFF), idleMillis, Math.max(cpu, 0));
+        return new IoUring(IoUringSetup.polled(entries, completions, idleMillis, cpu));
     }
 
     /** Why io_uring cannot be used here, with the remedy; empty where it can. */
@@ -171,7 +178,8 @@ public final class IoUring implements AutoCloseable {
     /**
      * Reads into many pieces of memory.
      *
-     * @param iovecs the address of {@code struct iovec { long address; long length; }[]}, which must stay as it is until
+     * @param iovecs the address of {@code struct iovec { long address; long length; }[]}, which must stay as it is
+     * until
      *     {@link #submit} has returned or, with a polling kernel thread, until the completion
      * @param count how many, at most 1024
      */
@@ -205,10 +213,11 @@ public final class IoUring implements AutoCloseable {
     }
 
     /**
-     * Hands the prepared operations to the kernel, and asks it for completions that it holds back. Makes no system call where there
-     * is nothing to do.
+     * Hands the prepared operations to the kernel, and asks it for completions that it holds back. Makes no system call
+     * where there is nothing to do.
      *
-     * @return how many operations the kernel took, or {@code -errno}. What it did not take stays queued: after {@code -EAGAIN} or
+     * @return how many operations the kernel took, or {@code -errno}. What it did not take stays queued: after {@code
+     * -EAGAIN} or
      *     {@code -EBUSY}, drain completions and submit again
      */
     public int submit() {
@@ -251,16 +260,18 @@ public final class IoUring implements AutoCloseable {
         return (Memory.loadAcquireInt(sqFlagsAddress) & SQ_NEEDS_ENTER) != 0;
     }
 
-    /** Has an eventfd signalled by completions, while {@linkplain #armEvent armed}; it starts disarmed. 0 or {@code -errno}. */
+    /**
+     * Has an eventfd signalled by completions, while {@linkplain #armEvent armed}; it starts disarmed. 0 or {@code
+     * -errno}.
+     */
     public int registerEvent(EventFd event) {
         disarmEvent();
-        try (Arena arena = Arena.ofConfined()) {
-            long argument = arena.allocateFrom(JAVA_INT, event.fd().value()).address();
-            return IoUringCalls.register(fd.value(), REGISTER_EVENTFD, argument, 1);
-        }
+        return IoUringCalls.registerEvent(fd.value(), event.fd().value());
     }
 
-    /** Lets completions signal the registered eventfd; those that came before do not: look at {@link #peek} afterwards. */
+    /**
+     * Lets completions signal the registered eventfd; those that came before do not: look at {@link #peek} afterwards.
+     */
     public void armEvent() {
         Memory.putInt(cqFlagsAddress, 0);
         // The kernel sees the flag before we look at the tail: no completion is both unsignalled and unseen.
@@ -272,23 +283,16 @@ public final class IoUring implements AutoCloseable {
         Memory.putInt(cqFlagsAddress, CQ_EVENTFD_DISABLED);
     }
 
-    /** Registers files, so that operations need not look them up; -1 leaves a slot empty. Returns 0 or {@code -errno}. */
+    /**
+     * Registers files, so that operations need not look them up; -1 leaves a slot empty. Returns 0 or {@code -errno}.
+     */
     public int registerFiles(int... fds) {
-        try (Arena arena = Arena.ofConfined()) {
-            return IoUringCalls.register(
-                    fd.value(), REGISTER_FILES, arena.allocateFrom(JAVA_INT, fds).address(), fds.length);
-        }
+        return IoUringCalls.registerFiles(fd.value(), fds);
     }
 
     /** Puts another file, or none (-1), into a slot; returns 0 or {@code -errno}. */
     public int updateFile(int index, int file) {
-        try (Arena arena = Arena.ofConfined()) {
-            // struct io_uring_files_update { u32 offset; u32 resv; u64 fds; }
-            MemorySegment update = arena.allocate(16, 8);
-            update.set(JAVA_INT, 0, index);
-            update.set(JAVA_LONG, 8, arena.allocateFrom(JAVA_INT, file).address());
-            return Math.min(IoUringCalls.register(fd.value(), REGISTER_FILES_UPDATE, update.address(), 1), 0);
-        }
+        return IoUringCalls.updateFile(fd.value(), index, file);
     }
 
     public int unregisterFiles() {
@@ -296,21 +300,15 @@ public final class IoUring implements AutoCloseable {
     }
 
     /**
-     * Registers memory for {@link #readFixed} and {@link #writeFixed}: its pages stay in RAM until {@link #unregisterBuffers}.
+     * Registers memory for {@link #readFixed} and {@link #writeFixed}: its pages stay in RAM until {@link
+     * #unregisterBuffers}.
      *
      * @param addresses where the buffers start
      * @param lengths their lengths, at most 1 GiB each
      * @return 0 or {@code -errno} ({@code -ENOMEM}: raise the limit of locked memory, ulimit -l)
      */
     public int registerBuffers(long[] addresses, long[] lengths) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment iovecs = arena.allocate(16L * addresses.length, 8);
-            for (int i = 0; i < addresses.length; i++) {
-                iovecs.setAtIndex(JAVA_LONG, 2L * i, addresses[i]);
-                iovecs.setAtIndex(JAVA_LONG, 2L * i + 1, lengths[i]);
-            }
-            return IoUringCalls.register(fd.value(), REGISTER_BUFFERS, iovecs.address(), addresses.length);
-        }
+        return IoUringCalls.registerBuffers(fd.value(), addresses, lengths);
     }
 
     public int unregisterBuffers() {
@@ -327,47 +325,6 @@ public final class IoUring implements AutoCloseable {
     @Override
     public String toString() {
         return "io_uring " + fd.value() + ", " + capacity() + " entries";
-    }
-
-    private static IoUring setup(int entries, int completions, int flags, int idleMillis, int cpu) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment params = arena.allocate(PARAMS_SIZE, 8);
-            params.set(JAVA_INT, PARAMS_FLAGS, flags | SETUP_CQSIZE | SETUP_CLAMP);
-            params.set(JAVA_INT, PARAMS_CQ_ENTRIES, completions);
-            params.set(JAVA_INT, PARAMS_SQ_THREAD_IDLE, idleMillis);
-            params.set(JAVA_INT, PARAMS_SQ_THREAD_CPU, cpu);
-            int result = IoUringCalls.setup(entries, params.address());
-            if (result < 0) {
-                throw IoUringCalls.refused(result);
-            }
-            return map(Fd.owning(result), params);
-        }
-    }
-
-    private static IoUring map(Fd fd, MemorySegment params) {
-        int needed = FEATURE_SINGLE_MMAP | FEATURE_NODROP;
-        Mapping rings = null;
-        try {
-            if ((params.get(JAVA_INT, PARAMS_FEATURES) & needed) != needed) {
-                throw IoUringCalls.refused(-Errno.EINVAL);
-            }
-            int sqEntries = params.get(JAVA_INT, PARAMS_SQ_ENTRIES);
-            int cqEntries = params.get(JAVA_INT, PARAMS_CQ_ENTRIES);
-            rings = Mapping.shared(
-                    fd,
-                    MAP_RINGS,
-                    Math.max(
-                            params.get(JAVA_INT, PARAMS_SQ_ARRAY) + sqEntries * 4L,
-                            params.get(JAVA_INT, PARAMS_CQ_CQES) + (long) cqEntries * CQE_SIZE));
-            Mapping entries = Mapping.shared(fd, MAP_SQES, (long) sqEntries * SQE_SIZE);
-            return new IoUring(fd, params, rings, entries);
-        } catch (LinuxException e) {
-            if (rings != null) {
-                rings.close();
-            }
-            fd.close();
-            throw e;
-        }
     }
 
     private boolean prepare(

@@ -1,7 +1,8 @@
 package io.gatun.linux;
 
 /**
- * The memory that io_uring shares with the kernel, and its numbers. Source: {@code linux/io_uring.h}, io_uring_setup(2).
+ * The memory that io_uring shares with the kernel, and its numbers. Source: {@code linux/io_uring.h},
+ * io_uring_setup(2).
  *
  * <pre>
  * submission entry                           completion entry

@@ -8,10 +8,11 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.invoke.MethodHandle;
 
 /**
- * A file that is memory: made to be mapped here and passed to a peer that maps it too. Source: memfd_create(2), fcntl(2).
+ * A file that is memory: made to be mapped here and passed to a peer that maps it too. Source: memfd_create(2),
+ * fcntl(2).
  *
- * <p>A file sealed with {@link #SEAL_SHRINK} cannot be truncated under whoever maps it; without the seal a touch of the lost part
- * is a fault (see {@link Memory}).
+ * <p>A file sealed with {@link #SEAL_SHRINK} cannot be truncated under whoever maps it; without the seal a touch of the
+ * lost part is a fault (see {@link Memory}).
  *
  * <p><b>Thread-safety:</b> as safe as the descriptor: calls may come from any thread, {@link #close} last.
  */
@@ -50,8 +51,8 @@ public final class MemoryFile implements AutoCloseable {
     }
 
     /**
-     * Makes an anonymous file on hugepages of the default size, and takes all of them now, so that a shortage is an exception here
-     * and not a fault later.
+     * Makes an anonymous file on hugepages of the default size, and takes all of them now, so that a shortage is an
+     * exception here and not a fault later.
      *
      * @param lengthBytes a multiple of the hugepage size
      */

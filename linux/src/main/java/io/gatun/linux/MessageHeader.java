@@ -9,8 +9,8 @@ package io.gatun.linux;
  *  72  control  cmsghdr { long len; int level; int type; int fds[] }     as many as the kernel ever sends at once
  * </pre>
  *
- * <p>The room is for the kernel's limit of 253 descriptors, so that too many of them are seen, counted and closed instead of being
- * mistaken for a message without any.
+ * <p>The room is for the kernel's limit of 253 descriptors, so that too many of them are seen, counted and closed
+ * instead of being mistaken for a message without any.
  */
 final class MessageHeader {
     static final int SIZE = 2048;
@@ -66,7 +66,10 @@ final class MessageHeader {
         prepare(payload, length, CONTROL_CAPACITY);
     }
 
-    /** Moves the received descriptors to {@code fds} from {@code next} on, closes the excess; returns where the next one goes. */
+    /**
+     * Moves the received descriptors to {@code fds} from {@code next} on, closes the excess; returns where the next one
+     * goes.
+     */
     int takeFds(int[] fds, int next) {
         lostFds = (Memory.getInt(address + FLAGS) & MSG_CTRUNC) != 0;
         long at = address + CONTROL_START;

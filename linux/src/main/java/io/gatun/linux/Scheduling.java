@@ -12,7 +12,8 @@ import java.util.BitSet;
 /**
  * Which processors a thread runs on. Source: sched_setaffinity(2), gettid(2).
  *
- * <p><b>Thread-safety:</b> stateless; each call concerns the calling platform thread. A virtual thread would pin its carrier.
+ * <p><b>Thread-safety:</b> stateless; each call concerns the calling platform thread. A virtual thread would pin its
+ * carrier.
  */
 public final class Scheduling {
     /** Bytes of a processor set: room for 8192 processors, the most a kernel can be built for. */
@@ -62,7 +63,9 @@ public final class Scheduling {
         }
     }
 
-    /** Keeps the calling thread on one processor; returns 0 or {@code -errno} ({@code -EINVAL} for one it may not use). */
+    /**
+     * Keeps the calling thread on one processor; returns 0 or {@code -errno} ({@code -EINVAL} for one it may not use).
+     */
     public static int pinCurrentThread(int cpu) {
         BitSet one = new BitSet();
         one.set(cpu);

@@ -25,10 +25,12 @@ public final class UnixListener implements AutoCloseable {
 
     private static final MethodHandle BIND =
             Native.bind("bind", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT));
-    private static final MethodHandle LISTEN = Native.bind("listen", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
+    private static final MethodHandle LISTEN =
+            Native.bind("listen", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle ACCEPT =
             Native.bind("accept4", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
-    private static final MethodHandle FCHMOD = Native.bind("fchmod", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
+    private static final MethodHandle FCHMOD =
+            Native.bind("fchmod", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
 
     private final Fd fd;
     private final Path path;
@@ -74,8 +76,8 @@ public final class UnixListener implements AutoCloseable {
     }
 
     /**
-     * Accepts one waiting connection, or returns {@code null} if none waits. Throws {@link LinuxException} where the process is out
-     * of descriptors: the connection keeps waiting, so a level-triggered loop must back off.
+     * Accepts one waiting connection, or returns {@code null} if none waits. Throws {@link LinuxException} where the
+     * process is out of descriptors: the connection keeps waiting, so a level-triggered loop must back off.
      */
     public UnixSocket accept() {
         int result;
@@ -131,7 +133,8 @@ public final class UnixListener implements AutoCloseable {
     private static boolean removeStale(String path) throws IOException {
         // Connecting to a regular file is refused too, so the type is asked first.
         if (!isSocket(Path.of(path))) {
-            throw new LinuxException("listen at " + path, Errno.EEXIST, "a file that is no socket is there; move it away");
+            throw new LinuxException(
+                    "listen at " + path, Errno.EEXIST, "a file that is no socket is there; move it away");
         }
         try {
             UnixSocket.connect(path).close();

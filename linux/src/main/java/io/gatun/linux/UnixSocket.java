@@ -9,17 +9,18 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
 /**
- * A connected, non-blocking Unix stream socket that carries bytes and descriptors. Source: unix(7), sendmsg(2), recvmsg(2).
+ * A connected, non-blocking Unix stream socket that carries bytes and descriptors. Source: unix(7), sendmsg(2),
+ * recvmsg(2).
  *
- * <p>Calls return a count or {@code -errno}; {@code -EAGAIN} where they would have to wait. The {@code Fully} forms wait, up to a
- * time, and suit front-ends and tests; a back-end's control loop waits in {@link Epoll} instead.
+ * <p>Calls return a count or {@code -errno}; {@code -EAGAIN} where they would have to wait. The {@code Fully} forms
+ * wait, up to a time, and suit front-ends and tests; a back-end's control loop waits in {@link Epoll} instead.
  *
- * <p>Descriptors travel with the first byte of a send and never merge with those of the next one. Every received descriptor is
- * closed on exec and belongs to the caller; those that do not fit the caller's array are closed here and reported by
- * {@link #descriptorsLost}.
+ * <p>Descriptors travel with the first byte of a send and never merge with those of the next one. Every received
+ * descriptor is closed on exec and belongs to the caller; those that do not fit the caller's array are closed here and
+ * reported by {@link #descriptorsLost}.
  *
- * <p><b>Thread-safety:</b> one thread may send while another one receives; {@link #shutdown} may come from any thread, and wakes
- * both; {@link #close} comes when both have finished.
+ * <p><b>Thread-safety:</b> one thread may send while another one receives; {@link #shutdown} may come from any thread,
+ * and wakes both; {@link #close} comes when both have finished.
  */
 public final class UnixSocket implements AutoCloseable {
     /** The most descriptors that one message carries here; vhost-user needs eight. */
@@ -69,7 +70,10 @@ public final class UnixSocket implements AutoCloseable {
         this.fd = fd;
     }
 
-    /** Takes ownership of a connected socket, which must be non-blocking for {@code send} and {@code receive} not to wait. */
+    /**
+     * Takes ownership of a connected socket, which must be non-blocking for {@code send} and {@code receive} not to
+     * wait.
+     */
     public static UnixSocket owning(Fd fd) {
         return new UnixSocket(fd);
     }
@@ -93,7 +97,10 @@ public final class UnixSocket implements AutoCloseable {
         }
     }
 
-    /** Connects to a listener; throws {@link LinuxException}, {@code ECONNREFUSED} or {@code ENOENT} where nobody listens. */
+    /**
+     * Connects to a listener; throws {@link LinuxException}, {@code ECONNREFUSED} or {@code ENOENT} where nobody
+     * listens.
+     */
     public static UnixSocket connect(String path) {
         Fd fd = open();
         int result;
@@ -109,7 +116,8 @@ public final class UnixSocket implements AutoCloseable {
         }
         if (result < 0) {
             fd.close();
-            String remedy = result == -Errno.EAGAIN ? "the listener's queue is full; try again" : "start the server first";
+            String remedy =
+                    result == -Errno.EAGAIN ? "the listener's queue is full; try again" : "start the server first";
             throw new LinuxException("connect to " + path, result, remedy);
         }
         return owning(fd);
@@ -139,7 +147,8 @@ public final class UnixSocket implements AutoCloseable {
      *
      * @param fds descriptors; they stay the caller's. May be {@code null} where {@code fdCount} is 0
      * @param fdCount how many of them, 0 to {@link #MAX_FDS}
-     * @return how many bytes went, at least one where {@code length} is, or {@code -errno}, in which case no descriptor went either
+     * @return how many bytes went, at least one where {@code length} is, or {@code -errno}, in which case no descriptor
+     * went either
      */
     public int send(long address, int length, int[] fds, int fdCount) {
         outgoing.prepareSend(address, length, fds, fdCount);
@@ -173,7 +182,9 @@ public final class UnixSocket implements AutoCloseable {
         return descriptorsLost;
     }
 
-    /** Sends everything, waiting up to {@code timeoutMillis} for each part; returns {@code length} or {@code -errno}. */
+    /**
+     * Sends everything, waiting up to {@code timeoutMillis} for each part; returns {@code length} or {@code -errno}.
+     */
     public int sendFully(long address, int length, int[] fds, int fdCount, int timeoutMillis) {
         int done = 0;
         while (done < length) {
@@ -193,8 +204,8 @@ public final class UnixSocket implements AutoCloseable {
     }
 
     /**
-     * Receives exactly {@code length} bytes, waiting up to {@code timeoutMillis} for each part; descriptors of all parts gather in
-     * {@code fds}.
+     * Receives exactly {@code length} bytes, waiting up to {@code timeoutMillis} for each part; descriptors of all
+     * parts gather in {@code fds}.
      *
      * @return {@code length}, fewer if the peer closed before, or {@code -errno}: {@code -ETIMEDOUT} after the time
      */
