@@ -63,15 +63,18 @@ public final class PackedDeviceQueue extends DeviceQueue {
     /** Slots put used and not yet published. */
     private int putSlots;
 
-    /** The first used descriptor of the batch being put, and its flags, which are still to be written. */
-    private int batchSlot;
+    /** The first used descriptor of the batch being put, or −1, and its flags, which are still to be written. */
+    private int batchSlot = -1;
 
     private int batchFlags;
 
-    // In order only: the used descriptor last put, which a later one may stand in for.
+    // In order only: the used descriptor that waits to learn whether a later one stands for its buffer too.
+    private boolean runWaits;
+    private boolean runComplete;
     private int runSlot;
     private int runPhase;
-    private boolean runOpen;
+    private int runId;
+    private long runBytes;
 
     private boolean kicksSuppressed;
 
@@ -316,28 +319,10 @@ public final class PackedDeviceQueue extends DeviceQueue {
         }
         int slots = chain.descriptorCount;
         assert putSlots + slots <= outstanding : "a chain was put that was not popped";
-        int slot = nextUsed;
-        int phase = usedPhase;
         if (inOrder) {
-            // §2.8.8: one used descriptor may stand for all buffers up to its own if those were used completely.
-            if (runOpen) {
-                slot = runSlot;
-                phase = runPhase;
-            }
-            runSlot = slot;
-            runPhase = phase;
-            runOpen = writtenBytes == chain.writableBytes;
-        }
-        int flags = writtenBytes == 0 ? phase : phase | DESC_F_WRITE;
-        long at = slot(slot);
-        if (putSlots == 0 || slot == batchSlot) {
-            batchSlot = slot;
-            batchFlags = flags;
-            Memory.putInt(at + DESCRIPTOR_WORD, (int) writtenBytes);
-            Memory.putShort(at + DESCRIPTOR_ID, chain.id);
+            putInOrder(chain, writtenBytes);
         } else {
-            long idAndFlags = chain.id | flags << 16;
-            Memory.putLong(at + DESCRIPTOR_WORD, (writtenBytes & 0xffff_ffffL) | (idAndFlags << WORD_ID_SHIFT));
+            writeUsed(nextUsed, usedPhase, chain.id, writtenBytes);
         }
         putSlots += slots;
         int next = nextUsed + slots;
@@ -351,11 +336,49 @@ public final class PackedDeviceQueue extends DeviceQueue {
         }
     }
 
+    /** §2.8.8: one used descriptor may stand for all buffers up to its own if those before were used completely. */
+    private void putInOrder(DescriptorChain chain, long writtenBytes) {
+        if (!runWaits || !runComplete) {
+            endRun();
+            runSlot = nextUsed;
+            runPhase = usedPhase;
+            runWaits = true;
+        }
+        runId = chain.id;
+        runBytes = writtenBytes;
+        runComplete = writtenBytes == chain.writableBytes;
+    }
+
+    private void endRun() {
+        if (runWaits) {
+            writeUsed(runSlot, runPhase, runId, runBytes);
+            runWaits = false;
+        }
+    }
+
+    /** Writes a used descriptor, once; of the batch's first all but the flags. */
+    private void writeUsed(int slot, int phase, int id, long writtenBytes) {
+        int flags = writtenBytes == 0 ? phase : phase | DESC_F_WRITE;
+        long at = slot(slot);
+        if (batchSlot < 0) {
+            batchSlot = slot;
+            batchFlags = flags;
+            Memory.putInt(at + DESCRIPTOR_WORD, (int) writtenBytes);
+            Memory.putShort(at + DESCRIPTOR_ID, id);
+        } else {
+            long idAndFlags = id | flags << 16;
+            Memory.putLong(at + DESCRIPTOR_WORD, (writtenBytes & 0xffff_ffffL) | (idAndFlags << WORD_ID_SHIFT));
+        }
+    }
+
     @Override
     public boolean publishUsed() {
         int slots = putSlots;
         if (slots == 0 || isBroken()) {
             return false;
+        }
+        if (inOrder) {
+            endRun();
         }
         if (inflight != null) {
             inflight.publishing(nextUsed, usedPhase == 0 ? 0 : 1);
@@ -369,7 +392,7 @@ public final class PackedDeviceQueue extends DeviceQueue {
         }
         outstanding -= slots;
         putSlots = 0;
-        runOpen = false;
+        batchSlot = -1;
         // Full: the driver must see the batch before we look whether it wants to hear of it (it does the reverse,
         // §2.8.22).
         Memory.fullFence();
