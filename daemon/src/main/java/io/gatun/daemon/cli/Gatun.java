@@ -17,7 +17,7 @@ import picocli.CommandLine.ParameterException;
  */
 @Command(
         name = "gatun",
-        subcommands = {RpcCommand.class},
+        subcommands = {ServeCommand.class, RpcCommand.class},
         mixinStandardHelpOptions = true,
         versionProvider = Gatun.VersionText.class,
         synopsisSubcommandLabel = "COMMAND",

@@ -6,7 +6,6 @@ import com.fasterxml.jackson.databind.node.BooleanNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.LongNode;
 import com.fasterxml.jackson.databind.node.TextNode;
-import java.math.BigInteger;
 import java.util.List;
 import java.util.UUID;
 
@@ -22,6 +21,7 @@ public record Param(String name, Type type, boolean required, List<String> choic
     public enum Type {
         STRING("a string"),
         BOOLEAN("true or false"),
+        INT32("a whole number from -2147483648 to 2147483647"),
         UINT32("a whole number from 0 to 4294967295"),
         UINT64("a whole number from 0 to 9223372036854775807"),
         UUID("a UUID such as 2b6601ba-eada-44fb-9a83-a20eb9eb9e90"),
@@ -36,7 +36,6 @@ public record Param(String name, Type type, boolean required, List<String> choic
     }
 
     private static final long UINT32_MAX = 0xffff_ffffL;
-    private static final BigInteger LONG_MAX = BigInteger.valueOf(Long.MAX_VALUE);
 
     public static Param required(String name, Type type, String description) {
         return new Param(name, type, true, List.of(), description);
@@ -57,8 +56,9 @@ public record Param(String name, Type type, boolean required, List<String> choic
                 switch (type) {
                     case STRING -> value.isTextual() ? value.textValue() : null;
                     case BOOLEAN -> value.isBoolean() ? value.booleanValue() : null;
-                    case UINT32 -> number(value, UINT32_MAX);
-                    case UINT64 -> number(value, Long.MAX_VALUE);
+                    case INT32 -> number(value, Integer.MIN_VALUE, Integer.MAX_VALUE);
+                    case UINT32 -> number(value, 0, UINT32_MAX);
+                    case UINT64 -> number(value, 0, Long.MAX_VALUE);
                     case UUID -> value.isTextual() ? uuid(value.textValue()) : null;
                     case STRINGS -> strings(value);
                     case CHOICE -> value.isTextual() && choices.contains(value.textValue()) ? value.textValue() : null;
@@ -76,7 +76,7 @@ public record Param(String name, Type type, boolean required, List<String> choic
                 switch (type) {
                     case STRING, UUID, CHOICE -> TextNode.valueOf(text);
                     case BOOLEAN -> truth(text);
-                    case UINT32, UINT64 -> digits(text);
+                    case INT32, UINT32, UINT64 -> digits(text);
                     case STRINGS -> {
                         ArrayNode array = json.arrayNode();
                         for (String item : text.split(",", -1)) {
@@ -114,13 +114,12 @@ public record Param(String name, Type type, boolean required, List<String> choic
         }
     }
 
-    private static Long number(JsonNode value, long max) {
-        if (!value.isIntegralNumber()) {
+    private static Long number(JsonNode value, long min, long max) {
+        if (!value.isIntegralNumber() || !value.canConvertToLong()) {
             return null;
         }
-        BigInteger number = value.bigIntegerValue();
-        boolean fits = number.signum() >= 0 && number.compareTo(LONG_MAX) <= 0 && number.longValue() <= max;
-        return fits ? (Long) number.longValue() : null;
+        long number = value.longValue();
+        return number >= min && number <= max ? (Long) number : null;
     }
 
     private static UUID uuid(String text) {

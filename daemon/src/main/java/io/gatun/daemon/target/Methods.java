@@ -8,6 +8,11 @@ public final class Methods {
 
     static {
         FrameworkMethods.addTo(REGISTRY);
+        BdevMethods.addTo(REGISTRY);
+        FileMethods.addTo(REGISTRY);
+        BdevQueries.addTo(REGISTRY);
+        IostatMethods.addTo(REGISTRY);
+        VhostMethods.addTo(REGISTRY);
     }
 
     private Methods() {}

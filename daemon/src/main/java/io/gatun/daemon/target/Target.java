@@ -1,5 +1,178 @@
 package io.gatun.daemon.target;
 
-/** What methods work on. */
-public final class Target {
+import com.fasterxml.jackson.databind.JsonNode;
+import io.gatun.daemon.rpc.RpcException;
+import io.gatun.linux.Errno;
+import io.gatun.reactor.Reactor;
+import io.gatun.vhostuser.ControlLoop;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * Everything that methods work on: reactors, block devices and controllers, by name and in the order they were made.
+ *
+ * <p><b>Thread-safety:</b> one thread at a time, the one that calls methods.
+ */
+public final class Target implements AutoCloseable {
+    private final Settings settings;
+    private final List<Reactor> reactors;
+    private final ControlLoop loop;
+    private final Map<String, Disk> disks = new LinkedHashMap<>();
+    private final Map<String, Controller> controllers = new LinkedHashMap<>();
+    private final List<Waiter> waiters = new ArrayList<>();
+    private final CompletableFuture<Void> started = new CompletableFuture<>();
+
+    /** Somebody waits until a disk of this name appears. */
+    private record Waiter(String disk, CompletableFuture<Disk> appeared) {}
+
+    private Target(Settings settings, List<Reactor> reactors, ControlLoop loop) {
+        this.settings = settings;
+        this.reactors = reactors;
+        this.loop = loop;
+    }
+
+    /** Starts the reactors; throws {@link io.gatun.linux.LinuxException} where one may not run on its processor. */
+    public static Target start(Settings settings) {
+        List<Reactor> reactors = new ArrayList<>();
+        try {
+            if (settings.cores().isEmpty()) {
+                reactors.add(Reactor.start("reactor-0", -1, settings.idle()));
+            }
+            for (int core : settings.cores()) {
+                reactors.add(Reactor.start("reactor-" + core, core, settings.idle()));
+            }
+            return new Target(settings, List.copyOf(reactors), ControlLoop.start());
+        } catch (RuntimeException e) {
+            reactors.forEach(Reactor::close);
+            throw e;
+        }
+    }
+
+    /** Calls a method on this target. */
+    public CompletionStage<JsonNode> call(String method, JsonNode params) {
+        return Methods.REGISTRY.call(this, isStarted(), method, params);
+    }
+
+    /** Whether start-up is over: everything may be called that is not only for start-up. */
+    boolean isStarted() {
+        return started.isDone();
+    }
+
+    /** Ends start-up, and answers those who waited for it. */
+    public void finishStart() {
+        started.complete(null);
+    }
+
+    CompletionStage<Void> whenStarted() {
+        return started;
+    }
+
+    Settings settings() {
+        return settings;
+    }
+
+    List<Reactor> reactors() {
+        return reactors;
+    }
+
+    ControlLoop loop() {
+        return loop;
+    }
+
+    Collection<Disk> disks() {
+        return disks.values();
+    }
+
+    /** The disk of that name or UUID; throws {@link RpcException} with ENODEV. */
+    Disk disk(String name) {
+        Disk disk = findDisk(name);
+        if (disk == null) {
+            throw RpcException.errno(Errno.ENODEV, "no bdev is called " + name);
+        }
+        return disk;
+    }
+
+    Disk findDisk(String name) {
+        for (Disk disk : disks.values()) {
+            if (disk.isCalled(name)) {
+                return disk;
+            }
+        }
+        return null;
+    }
+
+    /** Throws {@link RpcException} with EEXIST where the name is taken. */
+    void checkFree(String name) {
+        if (findDisk(name) != null) {
+            throw RpcException.errno(Errno.EEXIST, "a bdev is called " + name + " already");
+        }
+    }
+
+    /** Takes a new disk; closes it again where its name is taken after all. */
+    void add(Disk disk) {
+        disks.put(disk.name(), disk);
+        Iterator<Waiter> each = waiters.iterator();
+        while (each.hasNext()) {
+            Waiter waiter = each.next();
+            if (disk.isCalled(waiter.disk())) {
+                each.remove();
+                waiter.appeared().complete(disk);
+            }
+        }
+    }
+
+    /** Completes when a disk of that name is there; it is the caller's to limit the wait. */
+    CompletableFuture<Disk> whenThere(String name) {
+        Disk disk = findDisk(name);
+        CompletableFuture<Disk> appeared = new CompletableFuture<>();
+        if (disk != null) {
+            appeared.complete(disk);
+        } else {
+            waiters.removeIf(waiter -> waiter.appeared().isDone());
+            waiters.add(new Waiter(name, appeared));
+        }
+        return appeared;
+    }
+
+    /** Closes a disk that no controller uses; throws {@link RpcException} with ENODEV or EBUSY. */
+    void remove(String name, List<String> kinds) {
+        Disk disk = disk(name);
+        if (!kinds.contains(disk.kind)) {
+            throw RpcException.errno(Errno.ENODEV, name + " was made by bdev_" + disk.kind + "_create");
+        }
+        for (Controller controller : controllers.values()) {
+            if (controller.disk().name().equals(disk.name())) {
+                throw RpcException.errno(Errno.EBUSY, "controller " + controller.name() + " uses " + disk.name());
+            }
+        }
+        disks.remove(disk.name());
+        disk.bdev.close();
+    }
+
+    Map<String, Controller> controllers() {
+        return controllers;
+    }
+
+    /** Whether a controller uses the disk. */
+    boolean isClaimed(Disk disk) {
+        return controllers.values().stream().anyMatch(controller -> controller.disk().name().equals(disk.name()));
+    }
+
+    /** Ends all sessions, then closes the disks and the threads. */
+    @Override
+    public void close() {
+        // Side by side: each may wait for its own guest's last requests.
+        controllers.values().parallelStream().forEach(controller -> controller.backend().close());
+        controllers.clear();
+        disks.values().forEach(disk -> disk.bdev.close());
+        disks.clear();
+        loop.close();
+        reactors.forEach(Reactor::close);
+    }
 }

@@ -1,0 +1,144 @@
+package io.gatun.daemon.cli;
+
+import io.gatun.daemon.cli.ConfigFile.Call;
+import io.gatun.daemon.rpc.RpcException;
+import io.gatun.daemon.target.Settings;
+import io.gatun.daemon.target.Target;
+import io.gatun.reactor.Reactor.IdlePolicy;
+import io.gatun.vhostuser.BackendOptions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletionException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code gatun serve}: the daemon. */
+@Command(
+        name = "serve",
+        mixinStandardHelpOptions = true,
+        description = "Serves disks at vhost-user sockets until it is told to stop (SIGTERM, Ctrl-C).",
+        footer = {
+            "",
+            "KIND:NAME,… is one of",
+            "  malloc:NAME,size=SIZE[,block-size=512|4096][,uuid=UUID]",
+            "  file:NAME,path=PATH[,direct=on][,block-size=512|4096][,readonly=on][,uuid=UUID]",
+            "  null:NAME,size=SIZE[,block-size=512|4096][,uuid=UUID]",
+            "SOCKET,… is PATH,bdev=NAME[,queues=N][,readonly=on][,packed=off][,connect=on][,cpumask=MASK][,serial=TEXT]",
+            "A comma within a value is written twice.",
+            "",
+            "Examples:",
+            "  gatun serve --bdev malloc:m0,size=256M --vhost-blk /tmp/m0.sock,bdev=m0",
+            "  gatun serve --cores 2,3 --bdev file:d0,path=disk.img,direct=on --vhost-blk /tmp/d0.sock,bdev=d0,queues=4",
+            "  qemu-system-x86_64 -m 1G -object memory-backend-memfd,id=mem,size=1G,share=on -numa node,memdev=mem \\",
+            "      -chardev socket,id=c0,path=/tmp/d0.sock,reconnect=1 -device vhost-user-blk-pci,chardev=c0 …"
+        })
+final class ServeCommand implements Callable<Integer> {
+    @Option(
+            names = "--cores",
+            paramLabel = "LIST",
+            description = "Processors, one reactor pinned to each: 0,1 or 2-5 (one reactor, not pinned).")
+    private String cores;
+
+    @Option(names = "--poll", description = "Reactors never sleep: the lowest latency, all of their cores.")
+    private boolean poll;
+
+    @Option(
+            names = {"-s", "--rpc"},
+            paramLabel = "SOCKET",
+            defaultValue = RpcSocket.DEFAULT,
+            description = "Where to listen for JSON-RPC (default: ${DEFAULT-VALUE}).")
+    private Path rpc;
+
+    @Option(names = "--config", paramLabel = "FILE", description = "Method calls to start with, as save_config prints.")
+    private Path config;
+
+    @Option(names = "--bdev", paramLabel = "KIND:NAME,…", description = "Make a disk.")
+    private List<String> bdevs = List.of();
+
+    @Option(names = "--vhost-blk", paramLabel = "SOCKET,…", description = "Serve a disk at a vhost-user socket.")
+    private List<String> vhostBlks = List.of();
+
+    @Option(
+            names = "--vhost-dir",
+            paramLabel = "DIR",
+            defaultValue = "",
+            description = "Where sockets go whose path is relative (the working directory).")
+    private Path vhostDirectory;
+
+    @Option(
+            names = "--require-sealed-memory",
+            description = "Refuse guest memory that the front-end could shrink under us.")
+    private boolean requireSealedMemory;
+
+    @Option(names = "--wait-for-rpc", description = "Serve nothing before the method framework_start_init is called.")
+    private boolean waitForRpc;
+
+    @Mixin
+    private LogLevel logLevel;
+
+    @Override
+    public Integer call() {
+        logLevel.apply();
+        // Everything that can be refused is, before anything is started.
+        Settings settings = new Settings(
+                CoreList.parse(cores),
+                poll ? IdlePolicy.POLL : IdlePolicy.ADAPTIVE,
+                BackendOptions.DEFAULT.withRequireSealedMemory(requireSealedMemory),
+                vhostDirectory.toAbsolutePath());
+        List<Start> calls = calls();
+        if (waitForRpc && !calls.isEmpty()) {
+            throw new UsageException("--wait-for-rpc: expected without --config, --bdev and --vhost-blk,"
+                    + " which are calls that have to wait as well; make them by gatun rpc");
+        }
+        Daemon daemon = Daemon.start(settings, rpc, target -> {
+            if (!waitForRpc) {
+                target.finishStart();
+            }
+            calls.forEach(call -> call.run(target));
+        });
+        return daemon.run();
+    }
+
+    /** A call, and where it was asked for. */
+    private record Start(String origin, Call call) {
+        void run(Target target) {
+            try {
+                target.call(call.method(), call.params()).toCompletableFuture().join();
+            } catch (RpcException e) {
+                throw refused(e);
+            } catch (CompletionException e) {
+                throw e.getCause() instanceof RpcException told ? refused(told) : e;
+            }
+        }
+
+        private RuntimeException refused(RpcException e) {
+            String what = origin + ": " + (origin.startsWith("--config") ? call.method() + ": " : "") + e.getMessage();
+            boolean wrong = e.code() == RpcException.METHOD_NOT_FOUND
+                    || (e.code() == RpcException.INVALID_PARAMS && e.getMessage().startsWith("Invalid parameters"));
+            return wrong ? new UsageException(what) : new RpcException(e.code(), what);
+        }
+    }
+
+    private List<Start> calls() {
+        List<Start> calls = new ArrayList<>();
+        if (config != null) {
+            byte[] text;
+            try {
+                text = Files.readAllBytes(config);
+            } catch (IOException e) {
+                throw new UsageException("--config " + config + ": cannot be read (" + e.getClass().getSimpleName()
+                        + "): expected a file that save_config printed");
+            }
+            String origin = "--config " + config;
+            ConfigFile.parse(origin, text).forEach(call -> calls.add(new Start(origin, call)));
+        }
+        bdevs.forEach(given -> calls.add(new Start("--bdev " + given, DeviceOption.bdev(given))));
+        vhostBlks.forEach(given -> calls.add(new Start("--vhost-blk " + given, DeviceOption.vhostBlk(given))));
+        return calls;
+    }
+}

@@ -1,0 +1,45 @@
+package io.gatun.daemon.target;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.gatun.bdev.Bdev;
+
+/** A block device that a method created, with the call that recreates it. */
+final class Disk {
+    /** What SPDK calls the limits of a device, in the order of {@link #limits}. */
+    static final String[] LIMITS = {"rw_ios_per_sec", "rw_mbytes_per_sec", "r_mbytes_per_sec", "w_mbytes_per_sec"};
+
+    final Bdev bdev;
+    /** The kind, as the methods spell it: {@code bdev_KIND_create}, {@code bdev_KIND_delete}. */
+    final String kind;
+
+    final String productName;
+    /** The parameters that {@code bdev_KIND_create} makes this device from. */
+    final ObjectNode parameters;
+    /** What {@code bdev_get_bdevs} says about this kind of device only. */
+    final ObjectNode specific;
+
+    /** Per second: requests, and bytes in units of 2^20 of both, read and written; 0 is unlimited. */
+    final long[] limits = new long[LIMITS.length];
+
+    /** What controllers that are gone have done. */
+    final Counts earlier = new Counts();
+    /** What a reset took from the counts that are shown. */
+    Counts forgotten = new Counts();
+
+    Disk(Bdev bdev, String kind, String productName, ObjectNode parameters, ObjectNode specific) {
+        this.bdev = bdev;
+        this.kind = kind;
+        this.productName = productName;
+        this.parameters = parameters;
+        this.specific = specific;
+    }
+
+    String name() {
+        return bdev.name();
+    }
+
+    /** Whether this is the device that a caller names: by its name, or by its UUID as an alias. */
+    boolean isCalled(String name) {
+        return bdev.name().equals(name) || bdev.uuid().toString().equalsIgnoreCase(name);
+    }
+}
