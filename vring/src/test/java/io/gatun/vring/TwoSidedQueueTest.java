@@ -201,6 +201,41 @@ class TwoSidedQueueTest {
         }
     }
 
+    @ParameterizedTest(name = "packed={0} size={1} features=0x{2}")
+    @MethodSource("rings")
+    void spuriousNotificationsDoNoHarm(boolean packed, int size, long features) {
+        try (TwoSides sides = new TwoSides(packed, size, features)) {
+            for (int i = 0; i < 3; i++) {
+                assertFalse(sides.pop());
+                assertFalse(sides.device.publishUsed());
+                assertTrue(sides.device.armKicks());
+                assertFalse(sides.driver.publishAvailable());
+                assertEquals(-1, sides.driver.popUsed());
+                assertTrue(sides.driver.armCalls());
+            }
+            assertFalse(sides.driver.isBroken());
+            assertFalse(sides.device.isBroken());
+        }
+    }
+
+    @ParameterizedTest(name = "packed={0} size={1} features=0x{2}")
+    @MethodSource("rings")
+    void aQueueWhoseRingsAreGoneTouchesNothing(boolean packed, int size, long features) {
+        try (TwoSides sides = new TwoSides(packed, size, features)) {
+            sides.addOne(sides.buffer(64));
+            sides.driver.publishAvailable();
+            assertTrue(sides.pop());
+            assertFalse(sides.device.replaceMemory(GuestMemory.EMPTY));
+            // Checked mode would refuse any access, for no ring has an address any more.
+            sides.device.putUsed(sides.chain, 0);
+            assertFalse(sides.device.publishUsed());
+            sides.device.suppressKicks();
+            assertTrue(sides.device.armKicks(), "nothing will come, so sleeping is safe");
+            assertFalse(sides.pop());
+            assertTrue(sides.device.isBroken());
+        }
+    }
+
     private static List<List<Integer>> permutations(int n) {
         if (n == 0) {
             return List.of(List.of());
