@@ -115,8 +115,8 @@ public abstract sealed class DriverQueue permits SplitDriverQueue, PackedDriverQ
             long tableHost, long tableGuest, long[] addresses, int[] lengths, int first, int readable, int writable);
 
     /**
-     * Reserves descriptors for one buffer that is made available again and again, so that they are written once and stay
-     * in the device's cache.
+     * Reserves descriptors for one buffer that is made available again and again, so that they are written once and
+     * stay in the device's cache.
      *
      * @return the buffer's id for {@link #addPrepared}, or −1 if it does not fit, or if this layout writes descriptors
      *     anew each time anyway: packed rings, and those in order

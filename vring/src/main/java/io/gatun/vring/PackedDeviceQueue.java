@@ -175,13 +175,17 @@ public final class PackedDeviceQueue extends DeviceQueue {
 
     @Override
     public boolean pop(DescriptorChain chain) {
+        // First, for a broken queue's ring may not be mapped any more.
+        if (isBroken()) {
+            return false;
+        }
         if (inflight != null && inflight.hasSurvivor()) {
             return popSurvivor(chain);
         }
         // Acquire: pairs with the driver's release before it writes the flags of the chain's first descriptor, so the
         // whole chain is visible (§2.8.21.1.1).
         int flags = Memory.loadAcquireShort(slot(nextAvail) + DESCRIPTOR_FLAGS);
-        if ((flags & PHASE) != availPhase || isBroken()) {
+        if ((flags & PHASE) != availPhase) {
             return false;
         }
         chain.clear();
@@ -289,9 +293,6 @@ public final class PackedDeviceQueue extends DeviceQueue {
 
     /** Takes a chain that a predecessor had popped, from its copies; it is in flight already. */
     private boolean popSurvivor(DescriptorChain chain) {
-        if (isBroken()) {
-            return false;
-        }
         chain.clear();
         int head = inflight.takeSurvivor();
         int last = inflight.lastOf(head);
@@ -418,7 +419,7 @@ public final class PackedDeviceQueue extends DeviceQueue {
 
     @Override
     public void suppressKicks() {
-        if (!kicksSuppressed) {
+        if (!kicksSuppressed && !isBroken()) {
             Memory.putInt(deviceEvent, EVENT_DISABLE << EVENT_FLAGS_SHIFT);
             kicksSuppressed = true;
         }
@@ -426,6 +427,9 @@ public final class PackedDeviceQueue extends DeviceQueue {
 
     @Override
     public boolean armKicks() {
+        if (isBroken()) {
+            return true;
+        }
         int event = EVENT_ENABLE << EVENT_FLAGS_SHIFT;
         if (eventIndex) {
             int wrap = availPhase == DESC_F_AVAIL ? 1 : 0;
@@ -437,7 +441,7 @@ public final class PackedDeviceQueue extends DeviceQueue {
         // Full: the driver must see our wish before we conclude that there is nothing (it publishes, then looks,
         // §2.8.21.3.1).
         Memory.fullFence();
-        return isBroken() || !hasWork();
+        return !hasWork();
     }
 
     private boolean hasWork() {
