@@ -89,7 +89,7 @@ public final class IoUring implements AutoCloseable {
     private final int cqMask;
     private int cqHead;
 
-    private IoUring(IoUringSetup setup) {
+    IoUring(IoUringSetup setup) {
         fd = setup.fd;
         rings = setup.rings;
         entries = setup.entries;

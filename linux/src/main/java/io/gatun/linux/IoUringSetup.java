@@ -40,7 +40,7 @@ import java.lang.foreign.MemorySegment;
 /** Makes and maps a ring, and knows where its parts are. Source: io_uring_setup(2). */
 final class IoUringSetup {
     /** From the best to what Linux 5.6 has; a kernel answers {@code EINVAL} to flags that it does not know. */
-    private static final int[] FLAGS = {
+    static final int[] FLAGS = {
         SETUP_SUBMIT_ALL | SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN | SETUP_TASKRUN_FLAG,
         SETUP_SUBMIT_ALL | SETUP_COOP_TASKRUN | SETUP_TASKRUN_FLAG,
         0,
@@ -104,7 +104,7 @@ final class IoUringSetup {
         return make(entries, completions, flags, idleMillis, Math.max(cpu, 0));
     }
 
-    private static IoUringSetup make(int entries, int completions, int flags, int idleMillis, int cpu) {
+    static IoUringSetup make(int entries, int completions, int flags, int idleMillis, int cpu) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment params = arena.allocate(PARAMS_SIZE, 8);
             params.set(JAVA_INT, PARAMS_FLAGS, flags | SETUP_CQSIZE | SETUP_CLAMP);

@@ -3,9 +3,13 @@ package io.gatun.linux;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import java.io.IOException;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
 
 /**
  * Owns one memory mapping and unmaps it once.
@@ -24,6 +28,9 @@ public final class Mapping implements AutoCloseable {
     private static final int MAP_NORESERVE = 0x4000;
     private static final int MAP_HUGETLB = 0x40000;
 
+    /** The default size of a hugepage. */
+    private static final long HUGE_PAGE_BYTES = defaultHugePageBytes();
+
     private static final MethodHandle MMAP = Native.bind(
             "mmap", FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
     private static final MethodHandle MUNMAP =
@@ -31,27 +38,32 @@ public final class Mapping implements AutoCloseable {
 
     private final long address;
     private final long lengthBytes;
+    private final long mappedBytes;
     private final AtomicBoolean closed = new AtomicBoolean();
 
-    private Mapping(long address, long lengthBytes) {
+    private Mapping(long address, long lengthBytes, long mappedBytes) {
         this.address = address;
         this.lengthBytes = lengthBytes;
+        this.mappedBytes = mappedBytes;
         LiveMappings.add(address, lengthBytes);
     }
 
     /** Private zeroed memory that is populated on first touch; throws {@link LinuxException} with the remedy. */
     public static Mapping anonymous(long lengthBytes) {
-        return map("anonymous memory", lengthBytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        return map("anonymous memory", lengthBytes, lengthBytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     }
 
     /** Private zeroed memory on hugepages of the default size. */
     public static Mapping anonymousHuge(long lengthBytes) {
-        return map("anonymous hugepages", lengthBytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+        long mappedBytes = roundUp(lengthBytes, HUGE_PAGE_BYTES);
+        return map("anonymous hugepages", lengthBytes, mappedBytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
     }
 
     /** Shares {@code lengthBytes} of a file, from {@code offsetBytes} (page-aligned), for reading and writing. */
     public static Mapping shared(Fd file, long offsetBytes, long lengthBytes) {
-        return map("shared " + file, lengthBytes, MAP_SHARED | MAP_NORESERVE, file.value(), offsetBytes);
+        // On hugepages the kernel unmaps whole pages only, and the page is what the file calls its block.
+        long mappedBytes = roundUp(lengthBytes, FileStatus.of(file).blockSizeBytes());
+        return map("shared " + file, lengthBytes, mappedBytes, MAP_SHARED | MAP_NORESERVE, file.value(), offsetBytes);
     }
 
     public long address() {
@@ -67,7 +79,7 @@ public final class Mapping implements AutoCloseable {
         if (closed.compareAndSet(false, true)) {
             LiveMappings.remove(address);
             try {
-                int ignored = (int) MUNMAP.invokeExact(Native.capture(), address, lengthBytes);
+                int ignored = (int) MUNMAP.invokeExact(Native.capture(), address, mappedBytes);
             } catch (Throwable t) {
                 throw Native.unreachable(t);
             }
@@ -79,11 +91,12 @@ public final class Mapping implements AutoCloseable {
         return LiveMappings.count();
     }
 
-    private static Mapping map(String what, long lengthBytes, int flags, int fd, long offsetBytes) {
+    private static Mapping map(
+            String what, long lengthBytes, long mappedBytes, int flags, int fd, long offsetBytes) {
         long result;
         try {
             result = Native.result((long) MMAP.invokeExact(
-                    Native.capture(), 0L, lengthBytes, PROT_READ | PROT_WRITE, flags, fd, offsetBytes));
+                    Native.capture(), 0L, mappedBytes, PROT_READ | PROT_WRITE, flags, fd, offsetBytes));
         } catch (Throwable t) {
             throw Native.unreachable(t);
         }
@@ -91,6 +104,21 @@ public final class Mapping implements AutoCloseable {
             String remedy = (flags & MAP_HUGETLB) != 0 ? "reserve hugepages in /proc/sys/vm/nr_hugepages" : "";
             throw new LinuxException("mmap " + lengthBytes + " bytes of " + what, (int) result, remedy);
         }
-        return new Mapping(result, lengthBytes);
+        return new Mapping(result, lengthBytes, mappedBytes);
+    }
+
+    private static long roundUp(long bytes, long unit) {
+        return (bytes + unit - 1) / unit * unit;
+    }
+
+    private static long defaultHugePageBytes() {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/meminfo"))) {
+            return lines.filter(line -> line.startsWith("Hugepagesize:"))
+                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) << 10)
+                    .findFirst()
+                    .orElse(2 << 20);
+        } catch (IOException noProc) {
+            return 2 << 20;
+        }
     }
 }

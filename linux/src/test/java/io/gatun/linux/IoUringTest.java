@@ -13,9 +13,18 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
+/** Every rung of the ladder of set-up flags, the older ones standing for older kernels. */
+@ParameterizedClass(name = "set-up {0}")
+@ValueSource(ints = {0, 1, 2})
 class IoUringTest {
     private static final int CAPACITY = 8;
+
+    @Parameter
+    int rung;
 
     @TempDir
     Path directory;
@@ -29,7 +38,12 @@ class IoUringTest {
     @BeforeEach
     void create() {
         assumeTrue(IoUring.probe().isEmpty(), () -> IoUring.probe().orElseThrow().getMessage());
-        ring = IoUring.create(CAPACITY, 2 * CAPACITY);
+        try {
+            ring = new IoUring(IoUringSetup.make(CAPACITY, 2 * CAPACITY, IoUringSetup.FLAGS[rung], 0, 0));
+        } catch (LinuxException e) {
+            assumeTrue(e.errno() != Errno.EINVAL, "this kernel is too old for set-up " + rung);
+            throw e;
+        }
         file = FileIo.open(directory.resolve("disk").toString(), FileIo.O_RDWR | FileIo.O_CREAT, 0600);
         memory = Mapping.anonymous(1 << 16);
     }
@@ -224,6 +238,26 @@ class IoUringTest {
         } catch (LinuxException e) {
             assumeTrue(e.errno() != Errno.EPERM, e.getMessage());
             throw e;
+        }
+    }
+
+    @Test
+    void belongsToItsThread() throws Exception {
+        assumeTrue(rung == 0, "older set-ups do not check");
+        ring.nop(1);
+        FutureTask<Integer> other = new FutureTask<>(ring::submit);
+        Thread.ofPlatform().start(other);
+        assertEquals(-Errno.EEXIST, other.get());
+        assertEquals(1, ring.submit());
+        ring.advance(1);
+    }
+
+    @Test
+    void usesTheNewestSetUpThatTheKernelKnows() {
+        try (IoUring best = IoUring.create(3, 8)) {
+            assertEquals(4, best.capacity());
+            best.nop(1);
+            assertEquals(1, best.submit());
         }
     }
 

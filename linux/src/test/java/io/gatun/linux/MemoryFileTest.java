@@ -66,6 +66,26 @@ class MemoryFileTest {
         }
     }
 
+    @Test
+    void hugepagesOfAnUnevenLengthAreUnmapped() throws Exception {
+        long before = mappedHugepages();
+        try (MemoryFile file = MemoryFile.createHuge("huge", 2 << 20);
+                Mapping map = Mapping.shared(file.fd(), 0, 4096)) {
+            assertEquals(4096, map.lengthBytes());
+            Memory.putLong(map.address(), 1);
+            assertTrue(mappedHugepages() > before);
+        } catch (LinuxException e) {
+            assumeTrue(false, "no hugepages here: " + e.getMessage());
+        }
+        assertEquals(before, mappedHugepages());
+    }
+
+    private static long mappedHugepages() throws Exception {
+        try (var lines = Files.lines(Path.of("/proc/self/maps"))) {
+            return lines.filter(line -> line.contains("memfd:huge")).count();
+        }
+    }
+
     private static String permissions(String path) throws Exception {
         return java.nio.file.attribute.PosixFilePermissions.toString(Files.getPosixFilePermissions(Path.of(path)));
     }
