@@ -253,7 +253,7 @@ class PackedInflightTest {
         assertRefused("entries are free", () -> putShort(14, SIZE));
         assertRefused("comes to entry 3 again", () -> putShort(entry(3) + 2, 3));
         assertRefused("not its own", () -> putShort(14, 1));
-        assertRefused("not its own", () -> putShort(entry(0) + 2, 2));
+        assertRefused("does not end", () -> putShort(entry(0) + 2, 2));
         assertRefused("not its own", () -> putShort(entry(0) + 2, 0));
         assertRefused("not its own", () -> putShort(entry(0) + 2, 3));
         assertRefused("not its own", () -> putShort(entry(0) + 2, 0xffff));
@@ -262,7 +262,7 @@ class PackedInflightTest {
         assertRefused("does not end", () -> putShort(entry(0) + 6, 1));
         assertRefused("not its own", () -> putShort(entry(0) + 6, 0xffff));
         assertRefused("entries are free", () -> putByte(entry(0), 0));
-        assertRefused("not its own", () -> putByte(entry(1), 1));
+        assertRefused("does not end", () -> putByte(entry(1), 1));
     }
 
     /** Forges a region in which entries 0 and 1 and entry 2 are in flight and entry 3 is free. */
