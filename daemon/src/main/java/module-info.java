@@ -1,5 +1,6 @@
 /** The gatun program: command line, methods, JSON-RPC, configuration and metrics. It wires, and decides nothing. */
 module io.gatun.daemon {
+    requires HdrHistogram;
     requires com.fasterxml.jackson.core;
     requires com.fasterxml.jackson.databind;
     requires info.picocli;
