@@ -92,13 +92,15 @@ final class Connection {
             }
             return false;
         }
+        CompletableFuture<Outcome> outcome;
+        // Descriptors that nobody took are closed before the answer says that the message is done with.
         try (message) {
-            CompletableFuture<Outcome> outcome = dispatch(message);
-            if (outcome.isDone()) {
-                finish(message, outcome);
-            } else {
-                park(message, outcome);
-            }
+            outcome = dispatch(message);
+        }
+        if (outcome.isDone()) {
+            finish(message, outcome);
+        } else {
+            park(message, outcome);
         }
         return true;
     }
