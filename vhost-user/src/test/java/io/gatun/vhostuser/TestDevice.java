@@ -28,6 +28,7 @@ final class TestDevice implements VirtioDevice {
     final byte[] config = new byte[CONFIG_BYTES];
     final List<String> log = new CopyOnWriteArrayList<>();
     final AtomicInteger openHandlers = new AtomicInteger();
+    private final AtomicInteger inFlight = new AtomicInteger();
     volatile DeviceEvents events;
     volatile long negotiated;
 
@@ -44,6 +45,11 @@ final class TestDevice implements VirtioDevice {
         for (int i = 0; i < CONFIG_BYTES; i++) {
             config[i] = (byte) (i + 1);
         }
+    }
+
+    /** Requests taken and not answered, over all queues. */
+    int inFlight() {
+        return inFlight.get();
     }
 
     @Override
@@ -135,6 +141,7 @@ final class TestDevice implements VirtioDevice {
             int done = 0;
             while (!hold && !held.isEmpty()) {
                 complete(held.remove());
+                inFlight.decrementAndGet();
                 done++;
             }
             int taken = 0;
@@ -142,6 +149,7 @@ final class TestDevice implements VirtioDevice {
                 taken++;
                 if (hold) {
                     held.add(chain);
+                    inFlight.incrementAndGet();
                     chain = new DescriptorChain(8);
                 } else {
                     complete(chain);
