@@ -11,6 +11,9 @@ public interface Poller {
     /**
      * Does a bounded amount of work.
      *
+     * <p>An {@link InternalError}, because a peer's memory vanished, is not to be caught here: it may be of another
+     * poller. The reactor finds out, and calls {@link #failed} of the right one.
+     *
      * @return how much was done, in the poller's own unit; 0 if there was none, never negative
      */
     int poll();

@@ -1,6 +1,7 @@
 package io.gatun.reactor;
 
 import io.gatun.linux.LinuxException;
+import io.gatun.linux.Memory;
 import io.gatun.linux.Scheduling;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -21,7 +22,9 @@ import org.slf4j.LoggerFactory;
  * reactor arms every poller, looks for commands a last time, and sleeps until a command or a watched descriptor wakes
  * it.
  *
- * <p>A poller that throws is removed and told so; the others go on.
+ * <p>A poller that throws is removed and told so; the others go on. That a peer's memory has vanished is found out by
+ * asking every poller for a while, because the error may surface in a call of another one: the first costs nobody
+ * anything, and whose memory it is throws again.
  *
  * <p><b>Thread-safety:</b> {@link #execute}, {@link #submit}, {@link #quiesce}, {@link #close} and the counters are for
  * any thread. {@link #add}, {@link #remove}, {@link #watch} and {@link #unwatch} are for the reactor's own thread, that
@@ -47,6 +50,10 @@ public final class Reactor implements AutoCloseable {
     private static final int COMMANDS_PER_CYCLE = 64;
 
     private static final int COMMAND_CHUNK = 128;
+
+    /** For how many cycles every poller answers for its own faults, after one whose origin is unknown. */
+    private static final int VIGILANT_CYCLES = 1 << 16;
+
     private static final Poller[] NONE = {};
     private static final Logger LOG = LoggerFactory.getLogger(Reactor.class);
 
@@ -67,7 +74,7 @@ public final class Reactor implements AutoCloseable {
 
     // Owned by the reactor's thread.
     private Poller[] pollers = NONE;
-    private Poller polled;
+    private int vigilance;
     private boolean running = true;
 
     private Reactor(String name, int cpu, IdlePolicy idle) {
@@ -246,9 +253,7 @@ public final class Reactor implements AutoCloseable {
             try {
                 loop();
             } catch (Throwable t) {
-                // An error about vanished memory may surface just after the access: it belongs to whoever was called
-                // last.
-                fail(t instanceof InternalError ? polled : null, t);
+                failSomewhere(t);
             }
         }
         // Senders that passed their check before the close are let through, and everything accepted is run.
@@ -256,7 +261,7 @@ public final class Reactor implements AutoCloseable {
             Thread.onSpinWait();
         }
         while (runCommands() != 0) {
-            polled = null;
+            vigilance = 0;
         }
     }
 
@@ -295,10 +300,14 @@ public final class Reactor implements AutoCloseable {
         int done = 0;
         Runnable command;
         while (done < COMMANDS_PER_CYCLE && (command = commands.relaxedPoll()) != null) {
+            if (done == 0) {
+                settleEarlier();
+            }
             done++;
             counters.countCommand();
             try {
                 command.run();
+                Memory.settle();
             } catch (Throwable t) {
                 counters.countFailure();
                 LOG.error("a command of {} failed", this, t);
@@ -309,13 +318,20 @@ public final class Reactor implements AutoCloseable {
 
     private int runPollers() {
         Poller[] snapshot = pollers;
+        boolean vigilant = vigilance != 0;
+        if (vigilant) {
+            vigilance--;
+            settleEarlier();
+        }
         int work = 0;
         for (Poller poller : snapshot) {
-            polled = poller;
             try {
                 work += poller.poll();
+                if (vigilant) {
+                    Memory.settle();
+                }
             } catch (Throwable t) {
-                fail(poller, t);
+                fail(poller, t, vigilant);
             }
             if (pollers != snapshot) {
                 // One was added or removed by the other: the rest of this snapshot may be stale.
@@ -326,6 +342,7 @@ public final class Reactor implements AutoCloseable {
     }
 
     private void sleepUntilWork() {
+        settleEarlier();
         sleep.announce();
         try {
             if (commands.isEmpty() && armPollers()) {
@@ -340,13 +357,14 @@ public final class Reactor implements AutoCloseable {
 
     private boolean armPollers() {
         for (Poller poller : pollers) {
-            polled = poller;
             try {
-                if (!poller.arm()) {
+                boolean armed = poller.arm();
+                Memory.settle();
+                if (!armed) {
                     return false;
                 }
             } catch (Throwable t) {
-                fail(poller, t);
+                fail(poller, t, true);
                 return false;
             }
         }
@@ -354,27 +372,53 @@ public final class Reactor implements AutoCloseable {
     }
 
     private void disarmPollers() {
+        boolean vigilant = vigilance != 0;
         for (Poller poller : pollers) {
-            polled = poller;
             try {
                 poller.disarm();
+                if (vigilant) {
+                    Memory.settle();
+                }
             } catch (Throwable t) {
-                fail(poller, t);
+                fail(poller, t, vigilant);
             }
         }
     }
 
-    private void fail(Poller poller, Throwable cause) {
-        counters.countFailure();
-        if (poller == null) {
-            LOG.error("{} failed outside of its pollers", this, cause);
+    /**
+     * A call of {@code poller} threw. Compiled code reports late that memory has vanished (see {@link Memory}), so such
+     * an error may be of a poller that was called before: unless all of those have been {@code settled}, nobody is
+     * blamed, and the next cycles find out.
+     */
+    private void fail(Poller poller, Throwable cause, boolean settled) {
+        if (cause instanceof InternalError && !settled) {
+            vigilance = VIGILANT_CYCLES;
             return;
         }
+        counters.countFailure();
         remove(poller);
         try {
             poller.failed(cause);
         } catch (Throwable t) {
             LOG.error("poller {} failed, and then failed to fail", poller, t);
+        }
+    }
+
+    private void failSomewhere(Throwable cause) {
+        if (cause instanceof InternalError) {
+            vigilance = VIGILANT_CYCLES;
+            return;
+        }
+        counters.countFailure();
+        LOG.error("{} failed outside of its pollers", this, cause);
+    }
+
+    /** Takes an error of earlier calls, so that it does not surface in the next one. */
+    private void settleEarlier() {
+        try {
+            Memory.settle();
+        } catch (InternalError vanished) {
+            vigilance = VIGILANT_CYCLES;
         }
     }
 
