@@ -198,6 +198,9 @@ final class VringWorker implements Poller {
         try {
             done = handler.poll(budget);
             failures = 0;
+        } catch (InternalError vanished) {
+            // Perhaps of another ring: the reactor finds out, and calls failed() of the right one.
+            throw vanished;
         } catch (Throwable t) {
             return failedToPoll(t);
         }
@@ -231,6 +234,8 @@ final class VringWorker implements Poller {
             armed = true;
             // A ring without a kick descriptor has to be polled: it keeps its reactor awake.
             return kickFd >= 0 && queue.armKicks() && handler.arm();
+        } catch (InternalError vanished) {
+            throw vanished;
         } catch (Throwable t) {
             failedToPoll(t);
             return false;
@@ -251,6 +256,8 @@ final class VringWorker implements Poller {
                 }
             }
             handler.disarm();
+        } catch (InternalError vanished) {
+            throw vanished;
         } catch (Throwable t) {
             failedToPoll(t);
         }
