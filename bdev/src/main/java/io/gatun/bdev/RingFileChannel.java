@@ -5,6 +5,7 @@ import io.gatun.linux.EventFd;
 import io.gatun.linux.FileIo;
 import io.gatun.linux.IoUring;
 import io.gatun.linux.Mapping;
+import io.gatun.linux.Memory;
 
 /**
  * A file through an io_uring of its own: one system call per burst, completions reaped from shared memory.
@@ -153,6 +154,7 @@ final class RingFileChannel extends BdevChannel {
         }
         try {
             Segments.gather(request, done, length, buffer);
+            Memory.settle();
         } catch (InternalError memoryGone) {
             steps[operation] = FAULTED;
             return ring.nop(operation);
@@ -249,6 +251,7 @@ final class RingFileChannel extends BdevChannel {
         long buffer = bounce.address() + (long) operation * BOUNCE_BYTES;
         try {
             Segments.scatter(request, request.doneBytes, length, buffer);
+            Memory.settle();
             return true;
         } catch (InternalError memoryGone) {
             return false;
