@@ -255,6 +255,20 @@ class MessageTest {
     }
 
     @Test
+    void anInflightBufferAskedForAgainAndAgain() {
+        guest.negotiate();
+        int descriptors = Fd.openCount();
+        for (int i = 0; i < 200; i++) {
+            raw.ask(RawFrontend.GET_INFLIGHT_FD, bytes(0L, 0L, (short) 1024, (short) 1024, 0))
+                    .descriptors()
+                    .forEach(Fd::close);
+        }
+        // A reply is under way before its descriptor is closed; the next one comes after.
+        raw.askU64(RawFrontend.GET_FEATURES);
+        assertEquals(descriptors, Fd.openCount());
+    }
+
+    @Test
     void remMemRegMayCarryADescriptor() {
         guest.negotiate();
         int before = Fd.openCount();
