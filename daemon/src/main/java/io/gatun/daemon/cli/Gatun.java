@@ -17,7 +17,7 @@ import picocli.CommandLine.ParameterException;
  */
 @Command(
         name = "gatun",
-        subcommands = {ServeCommand.class, RpcCommand.class},
+        subcommands = {ServeCommand.class, RpcCommand.class, RehearseCommand.class},
         mixinStandardHelpOptions = true,
         versionProvider = Gatun.VersionText.class,
         synopsisSubcommandLabel = "COMMAND",
@@ -48,6 +48,12 @@ public final class Gatun implements Runnable {
     /** Runs one command line and returns its exit code. */
     public static int run(PrintStream out, PrintStream err, String... arguments) {
         PrintWriter errors = new PrintWriter(err, true, StandardCharsets.UTF_8);
+        if (arguments.length > 0 && arguments[0].equals("serve")) {
+            ServeCommand serve = ServeCommand.parse(arguments);
+            if (serve != null) {
+                return serve(serve, errors);
+            }
+        }
         return new CommandLine(new Gatun())
                 .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
                 .setErr(errors)
@@ -63,6 +69,14 @@ public final class Gatun implements Runnable {
                 + String.join(", ", spec.subcommands().keySet()));
     }
 
+    private static int serve(ServeCommand serve, PrintWriter errors) {
+        try {
+            return serve.call();
+        } catch (UsageException | RpcException | LinuxException e) {
+            return report(errors, e);
+        }
+    }
+
     private static int refuse(PrintWriter errors, ParameterException e) {
         String command = e.getCommandLine().getCommandSpec().qualifiedName();
         errors.println("gatun: " + e.getMessage().lines().findFirst().orElse("") + " (" + command + " --help explains)");
@@ -73,6 +87,10 @@ public final class Gatun implements Runnable {
         if (!(e instanceof UsageException || e instanceof RpcException || e instanceof LinuxException)) {
             throw e;
         }
+        return report(errors, e);
+    }
+
+    private static int report(PrintWriter errors, Exception e) {
         errors.println("gatun: " + e.getMessage());
         return e instanceof UsageException ? USAGE : FAILED;
     }

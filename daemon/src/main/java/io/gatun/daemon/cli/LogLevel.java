@@ -17,7 +17,18 @@ final class LogLevel {
             paramLabel = "LEVEL",
             defaultValue = "info",
             description = "error, warn, info, debug or trace (default: ${DEFAULT-VALUE}).")
-    private Level level;
+    private Level level = Level.info;
+
+    /** Sets the level by its name; false where it is none. */
+    boolean set(String name) {
+        for (Level known : Level.values()) {
+            if (known.name().equals(name)) {
+                level = known;
+                return true;
+            }
+        }
+        return false;
+    }
 
     /** To be called before the first logger is made. */
     void apply() {

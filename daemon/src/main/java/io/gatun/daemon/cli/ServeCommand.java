@@ -81,8 +81,68 @@ final class ServeCommand implements Callable<Integer> {
     @Mixin
     private LogLevel logLevel;
 
+    /**
+     * Understands a plain {@code serve} command line without picocli, which takes a noticeable part of the time that a
+     * restart has. Returns {@code null} for everything else, such as {@code --help} and mistakes, so that picocli
+     * explains; a test holds the two together.
+     */
+    static ServeCommand parse(String... arguments) {
+        ServeCommand serve = new ServeCommand();
+        serve.rpc = Path.of(RpcSocket.DEFAULT);
+        serve.vhostDirectory = Path.of("");
+        serve.bdevs = new ArrayList<>();
+        serve.vhostBlks = new ArrayList<>();
+        serve.logLevel = new LogLevel();
+        for (int i = 1; i < arguments.length; i++) {
+            boolean known = serve.set(arguments[i]);
+            if (!known && i + 1 < arguments.length && !arguments[i + 1].startsWith("-")) {
+                known = serve.set(arguments[i], arguments[i + 1]);
+                i++;
+            }
+            if (!known) {
+                return null;
+            }
+        }
+        return serve;
+    }
+
+    private boolean set(String option) {
+        switch (option) {
+            case "--poll" -> poll = true;
+            case "--require-sealed-memory" -> requireSealedMemory = true;
+            case "--wait-for-rpc" -> waitForRpc = true;
+            default -> {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private boolean set(String option, String value) {
+        switch (option) {
+            case "--cores" -> cores = value;
+            case "-s", "--rpc" -> rpc = Path.of(value);
+            case "--config" -> config = Path.of(value);
+            case "--bdev" -> bdevs.add(value);
+            case "--vhost-blk" -> vhostBlks.add(value);
+            case "--vhost-dir" -> vhostDirectory = Path.of(value);
+            case "--log-level" -> {
+                return logLevel.set(value);
+            }
+            default -> {
+                return false;
+            }
+        }
+        return true;
+    }
+
     @Override
     public Integer call() {
+        return start().run();
+    }
+
+    /** Starts all that the options say. */
+    Daemon start() {
         logLevel.apply();
         // Everything that can be refused is, before anything is started.
         Settings settings = new Settings(
@@ -95,13 +155,12 @@ final class ServeCommand implements Callable<Integer> {
             throw new UsageException("--wait-for-rpc: expected without --config, --bdev and --vhost-blk,"
                     + " which are calls that have to wait as well; make them by gatun rpc");
         }
-        Daemon daemon = Daemon.start(settings, rpc, target -> {
+        return Daemon.start(settings, rpc, target -> {
             if (!waitForRpc) {
                 target.finishStart();
             }
             calls.forEach(call -> call.run(target));
         });
-        return daemon.run();
     }
 
     /** A call, and where it was asked for. */
