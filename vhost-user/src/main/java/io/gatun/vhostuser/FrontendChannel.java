@@ -103,6 +103,18 @@ final class FrontendChannel implements AutoCloseable {
         }
     }
 
+    /** Whether the peer still holds its end; does not wait, and is asked between calls, when nothing is due. */
+    boolean isConnected() {
+        if (socket.awaitReadable(0) == -Errno.ETIMEDOUT) {
+            return true;
+        }
+        try (Message unasked = reader.read()) {
+            return unasked != null || !reader.hasEnded();
+        } catch (ProtocolViolation e) {
+            return false;
+        }
+    }
+
     void requireSize(Message reply, int bytes) {
         if (reply.size() != bytes) {
             throw new FrontendException(String.format(

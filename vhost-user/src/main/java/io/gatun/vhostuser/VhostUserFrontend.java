@@ -342,6 +342,11 @@ public final class VhostUserFrontend implements AutoCloseable {
         }
     }
 
+    /** Whether the back-end still holds its end of the connection; does not wait. */
+    public boolean isConnected() {
+        return channel.isConnected();
+    }
+
     /** Waits until the back-end has handled everything sent before. */
     public void barrier() {
         channel.callForNumber(request(Request.GET_FEATURES));

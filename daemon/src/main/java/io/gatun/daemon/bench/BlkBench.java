@@ -67,10 +67,14 @@ public final class BlkBench {
                             .daemon(true)
                             .start(worker));
                 }
-                report(progress);
+                report(target, progress);
+                boolean failed = workers.stream().anyMatch(w -> w.failure() != null);
+                workers.forEach(failed ? BlkBenchWorker::abort : BlkBenchWorker::stop);
+            } catch (Throwable t) {
+                workers.forEach(BlkBenchWorker::abort);
+                throw t;
             } finally {
                 // Nothing may run any more when the memory goes.
-                workers.forEach(BlkBenchWorker::stop);
                 threads.forEach(BlkBench::join);
             }
             throwFailure();
@@ -117,10 +121,10 @@ public final class BlkBench {
     }
 
     /** Waits for the workers, and reports every second. */
-    private void report(Progress progress) {
+    private void report(BlkTarget target, Progress progress) {
         long start = System.nanoTime();
         long before = 0;
-        for (int second = 1; awaitWorkers(start + second * SECOND); second++) {
+        for (int second = 1; awaitWorkers(target, start + second * SECOND); second++) {
             long total = workers.stream().mapToLong(BlkBenchWorker::completed).sum();
             double iops = total - before;
             progress.second(second, total, iops, iops * options.blockSizeBytes() / 1e9);
@@ -129,11 +133,14 @@ public final class BlkBench {
     }
 
     /** Whether a worker still runs at {@code deadline}; returns at once when none does, or when one failed. */
-    private boolean awaitWorkers(long deadline) {
+    private boolean awaitWorkers(BlkTarget target, long deadline) {
         for (Thread thread : threads) {
             while (thread.isAlive()) {
                 if (stopped || workers.stream().anyMatch(w -> w.failure() != null)) {
                     return false;
+                }
+                if (!target.isConnected()) {
+                    throw new BlkBenchException(options.socket() + ": the server closed the connection");
                 }
                 long left = deadline - System.nanoTime();
                 if (left <= 0) {

@@ -16,8 +16,8 @@ import org.HdrHistogram.Histogram;
  * of those that take their places; a burst's equal latencies are recorded together, so that every request counts and
  * recording stays cheap.
  *
- * <p><b>Thread-safety:</b> {@link #run} belongs to the queue's thread. {@link #completed} and {@link #stop} are for any
- * thread, the results for whoever has joined the thread.
+ * <p><b>Thread-safety:</b> {@link #run} belongs to the queue's thread. {@link #completed}, {@link #stop} and
+ * {@link #abort} are for any thread, the results for whoever has joined the thread.
  */
 final class BlkBenchWorker implements Runnable {
     private static final VarHandle COMPLETED;
@@ -70,6 +70,7 @@ final class BlkBenchWorker implements Runnable {
 
     private long completed;
     private volatile boolean stopped;
+    private volatile boolean aborted;
     private volatile Throwable failure;
 
     /**
@@ -126,6 +127,12 @@ final class BlkBenchWorker implements Runnable {
 
     /** Has the worker finish what is in flight and end. */
     void stop() {
+        stopped = true;
+    }
+
+    /** Has the worker end without what is in flight: the run has failed. */
+    void abort() {
+        aborted = true;
         stopped = true;
     }
 
@@ -286,6 +293,10 @@ final class BlkBenchWorker implements Runnable {
 
     private void lookAround() {
         emptyPolls = 0;
+        if (aborted) {
+            outstanding = 0;
+            return;
+        }
         String reason = transport.failure();
         if (reason != null) {
             throw new BlkBenchException("queue " + index + ": " + reason);

@@ -28,6 +28,9 @@ abstract class BlkTarget implements AutoCloseable {
 
     abstract boolean isHuge();
 
+    /** Whether the server is still there. */
+    abstract boolean isConnected();
+
     abstract BlkTransport transport(int queue);
 
     @Override
@@ -148,6 +151,11 @@ abstract class BlkTarget implements AutoCloseable {
         }
 
         @Override
+        boolean isConnected() {
+            return device.isConnected();
+        }
+
+        @Override
         BlkTransport transport(int queue) {
             boolean reads = both || options.readPercent() == 100;
             boolean writes = both || options.readPercent() == 0;
@@ -213,6 +221,11 @@ abstract class BlkTarget implements AutoCloseable {
         @Override
         boolean isHuge() {
             return memory.isHuge();
+        }
+
+        @Override
+        boolean isConnected() {
+            return true;
         }
 
         @Override
