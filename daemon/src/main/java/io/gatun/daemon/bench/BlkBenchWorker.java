@@ -27,6 +27,7 @@ final class BlkBenchWorker implements Runnable {
 
     private static final long LONGEST_NANOS = 100_000_000_000L;
     private static final int MISMATCHES_KEPT = 8;
+    private static final long NEVER = Long.MAX_VALUE;
 
     static {
         try {
@@ -56,8 +57,8 @@ final class BlkBenchWorker implements Runnable {
     private RequestPlan plan;
     private int outstanding;
     private long now;
-    private long measureFrom;
-    private long measureUntil;
+    private boolean measuring;
+    private boolean ending;
     private long lastCompletion;
     private int emptyPolls;
     private long sameLatency;
@@ -103,15 +104,14 @@ final class BlkBenchWorker implements Runnable {
             pin();
             boolean random = options.mode().random;
             if (stamps != null && options.readPercent() > 0) {
-                cycle(RequestPlan.once(blocks, true), 0, 0);
+                cycle(RequestPlan.once(blocks, true), NEVER, NEVER);
             }
-            long start = System.nanoTime();
             cycle(
                     RequestPlan.endless(blocks, random, options.readPercent(), options.seed() + index),
-                    start + options.ramp().toNanos(),
-                    start + options.ramp().plus(options.time()).toNanos());
+                    options.ramp().toNanos(),
+                    options.time().toNanos());
             if (stamps != null) {
-                cycle(RequestPlan.once(blocks, false), 0, 0);
+                cycle(RequestPlan.once(blocks, false), NEVER, NEVER);
             }
         } catch (Throwable t) {
             failure = t;
@@ -180,25 +180,36 @@ final class BlkBenchWorker implements Runnable {
         return mismatches;
     }
 
-    /** Carries a plan out: until it ends, or until the time is over where there is one. */
-    private void cycle(RequestPlan next, long from, long until) {
+    /**
+     * Carries a plan out, until it ends or until the time is over.
+     *
+     * @param rampNanos how long after the start measuring begins, or {@link #NEVER}
+     * @param timeNanos how long is measured, from the first completion after the ramp on
+     */
+    private void cycle(RequestPlan next, long rampNanos, long timeNanos) {
         plan = next;
-        measureFrom = from;
-        measureUntil = until;
         now = System.nanoTime();
         lastCompletion = now;
+        measuring = false;
+        ending = false;
+        long start = now;
         long begun = 0;
         for (int slot = 0; slot < blockOf.length && submit(slot); slot++) {
             outstanding++;
         }
         transport.publish();
         while (outstanding > 0) {
-            if (takeBurst() && begun == 0 && until != 0 && now >= from) {
+            if (!takeBurst()) {
+                continue;
+            }
+            if (measuring) {
+                measuredNanos = now - begun;
+                ending = measuredNanos >= timeNanos;
+                measuring = !ending;
+            } else if (!ending && now - start >= rampNanos) {
+                measuring = true;
                 begun = now;
             }
-        }
-        if (begun != 0) {
-            measuredNanos = Math.min(lastCompletion, until) - begun;
         }
     }
 
@@ -212,10 +223,9 @@ final class BlkBenchWorker implements Runnable {
             return false;
         }
         now = System.nanoTime();
-        boolean measuring = now >= measureFrom && now < measureUntil;
         int taken = 0;
         do {
-            complete(slot, measuring);
+            complete(slot);
             if (!submit(slot)) {
                 outstanding--;
             }
@@ -231,7 +241,7 @@ final class BlkBenchWorker implements Runnable {
         return true;
     }
 
-    private void complete(int slot, boolean measuring) {
+    private void complete(int slot) {
         if (transport.status(slot) != VirtioBlk.S_OK) {
             throw new BlkBenchException(refusal(slot));
         }
@@ -249,8 +259,7 @@ final class BlkBenchWorker implements Runnable {
     }
 
     private boolean submit(int slot) {
-        // Outside of measured phases measureUntil is 0 and only the plan ends them.
-        if (stopped || (measureUntil != 0 && now >= measureUntil)) {
+        if (ending || stopped) {
             return false;
         }
         long next = plan.next();

@@ -34,7 +34,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** The client against Gatun's own disks, and by itself. */
 @Timeout(60)
 class BlkBenchTest {
-    private static final Duration SHORT = Duration.ofMillis(100);
+    private static final Duration SHORT = Duration.ofMillis(150);
 
     @TempDir
     Path directory;
@@ -185,17 +185,21 @@ class BlkBenchTest {
         try (Served served = new Served(1)) {
             for (Mode mode : new Mode[] {Mode.RANDREAD, Mode.RANDRW}) {
                 List<Long> allocated = new ArrayList<>();
-                run(
-                        options(served.socket)
-                                .mode(mode)
-                                .verify(mode == Mode.RANDRW)
-                                .spanBytes(4 << 20)
-                                .time(Duration.ofSeconds(4)),
-                        (second, operations, iops, gigabytes) ->
-                                allocated.add(threads.getThreadAllocatedBytes(benchThread())));
-                // The first seconds belong to the interpreter, whose method handles allocate.
-                int last = allocated.size() - 1;
-                assertEquals(allocated.get(last - 1), allocated.get(last), mode + " allocates: " + allocated);
+                BlkBench bench = new BlkBench(options(served.socket)
+                        .mode(mode)
+                        .verify(mode == Mode.RANDRW)
+                        .spanBytes(4 << 20)
+                        .time(Duration.ofSeconds(15))
+                        .build());
+                bench.run((second, operations, iops, gigabytes) -> {
+                    allocated.add(threads.getThreadAllocatedBytes(benchThread()));
+                    // The first seconds belong to the interpreter, whose method handles allocate.
+                    if (allocated.size() > 1 && allocated.getLast().equals(allocated.get(allocated.size() - 2))) {
+                        bench.stop();
+                    }
+                });
+                assertEquals(
+                        allocated.get(allocated.size() - 2), allocated.getLast(), mode + " allocates: " + allocated);
             }
         }
     }
@@ -223,11 +227,7 @@ class BlkBenchTest {
     }
 
     private static BlkBenchResult run(BlkBenchOptions.Builder options) {
-        return run(options, (second, operations, iops, gigabytes) -> {});
-    }
-
-    private static BlkBenchResult run(BlkBenchOptions.Builder options, BlkBench.Progress progress) {
-        return new BlkBench(options.build()).run(progress);
+        return new BlkBench(options.build()).run((second, operations, iops, gigabytes) -> {});
     }
 
     private static void assertSays(String start, BlkBenchOptions.Builder options) {
