@@ -22,9 +22,9 @@ import org.slf4j.LoggerFactory;
  * reactor arms every poller, looks for commands a last time, and sleeps until a command or a watched descriptor wakes
  * it.
  *
- * <p>A poller that throws is removed and told so; the others go on. That a peer's memory has vanished is found out by
- * asking every poller for a while, because the error may surface in a call of another one: the first costs nobody
- * anything, and whose memory it is throws again.
+ * <p>A poller that throws is removed and told so; the others go on. That a peer's memory has vanished surfaces late in
+ * compiled code, perhaps in a call of another poller, which would lose what it was at. So where there are several, each
+ * call is settled before the next one; a poller that is alone is to blame whenever it surfaces.
  *
  * <p><b>Thread-safety:</b> {@link #execute}, {@link #submit}, {@link #quiesce}, {@link #close} and the counters are for
  * any thread. {@link #add}, {@link #remove}, {@link #watch} and {@link #unwatch} are for the reactor's own thread, that
@@ -51,9 +51,6 @@ public final class Reactor implements AutoCloseable {
 
     private static final int COMMAND_CHUNK = 128;
 
-    /** For how many cycles every poller answers for its own faults, after one whose origin is unknown. */
-    private static final int VIGILANT_CYCLES = 1 << 16;
-
     private static final Poller[] NONE = {};
     private static final Logger LOG = LoggerFactory.getLogger(Reactor.class);
 
@@ -74,7 +71,6 @@ public final class Reactor implements AutoCloseable {
 
     // Owned by the reactor's thread.
     private Poller[] pollers = NONE;
-    private int vigilance;
     private boolean running = true;
 
     private Reactor(String name, int cpu, IdlePolicy idle) {
@@ -253,16 +249,17 @@ public final class Reactor implements AutoCloseable {
             try {
                 loop();
             } catch (Throwable t) {
-                failSomewhere(t);
+                failOutside(t);
             }
         }
         // Senders that passed their check before the close are let through, and everything accepted is run.
         while (senders.get() != 0) {
             Thread.onSpinWait();
         }
-        while (runCommands() != 0) {
-            vigilance = 0;
-        }
+        int left;
+        do {
+            left = runCommands();
+        } while (left != 0);
     }
 
     private void loop() {
@@ -318,20 +315,16 @@ public final class Reactor implements AutoCloseable {
 
     private int runPollers() {
         Poller[] snapshot = pollers;
-        boolean vigilant = vigilance != 0;
-        if (vigilant) {
-            vigilance--;
-            settleEarlier();
-        }
+        boolean several = snapshot.length > 1;
         int work = 0;
         for (Poller poller : snapshot) {
             try {
                 work += poller.poll();
-                if (vigilant) {
+                if (several) {
                     Memory.settle();
                 }
             } catch (Throwable t) {
-                fail(poller, t, vigilant);
+                fail(poller, t);
             }
             if (pollers != snapshot) {
                 // One was added or removed by the other: the rest of this snapshot may be stale.
@@ -364,7 +357,7 @@ public final class Reactor implements AutoCloseable {
                     return false;
                 }
             } catch (Throwable t) {
-                fail(poller, t, true);
+                fail(poller, t);
                 return false;
             }
         }
@@ -372,29 +365,21 @@ public final class Reactor implements AutoCloseable {
     }
 
     private void disarmPollers() {
-        boolean vigilant = vigilance != 0;
-        for (Poller poller : pollers) {
+        Poller[] snapshot = pollers;
+        boolean several = snapshot.length > 1;
+        for (Poller poller : snapshot) {
             try {
                 poller.disarm();
-                if (vigilant) {
+                if (several) {
                     Memory.settle();
                 }
             } catch (Throwable t) {
-                fail(poller, t, vigilant);
+                fail(poller, t);
             }
         }
     }
 
-    /**
-     * A call of {@code poller} threw. Compiled code reports late that memory has vanished (see {@link Memory}), so such
-     * an error may be of a poller that was called before: unless all of those have been {@code settled}, nobody is
-     * blamed, and the next cycles find out.
-     */
-    private void fail(Poller poller, Throwable cause, boolean settled) {
-        if (cause instanceof InternalError && !settled) {
-            vigilance = VIGILANT_CYCLES;
-            return;
-        }
+    private void fail(Poller poller, Throwable cause) {
         counters.countFailure();
         remove(poller);
         try {
@@ -404,9 +389,10 @@ public final class Reactor implements AutoCloseable {
         }
     }
 
-    private void failSomewhere(Throwable cause) {
-        if (cause instanceof InternalError) {
-            vigilance = VIGILANT_CYCLES;
+    /** An error outside of all calls; that memory has vanished can then only be news of a poller that is alone. */
+    private void failOutside(Throwable cause) {
+        if (cause instanceof InternalError && pollers.length == 1) {
+            fail(pollers[0], cause);
             return;
         }
         counters.countFailure();
@@ -418,7 +404,7 @@ public final class Reactor implements AutoCloseable {
         try {
             Memory.settle();
         } catch (InternalError vanished) {
-            vigilance = VIGILANT_CYCLES;
+            failOutside(vanished);
         }
     }
 
