@@ -14,7 +14,7 @@ import java.util.concurrent.CompletableFuture;
  * <p>Started and enabled are independent. A ring starts with its kick descriptor ({@code SET_VRING_KICK}), when size and addresses
  * are known and mapped, and stops with {@code GET_VRING_BASE}; it can start again.
  *
- * <p><b>Thread-safety:</b> the control loop's thread only.
+ * <p><b>Thread-safety:</b> the control loop's thread only, except {@link #status}.
  */
 final class Ring {
     private static final int NO_DESCRIPTOR = -1;
@@ -23,16 +23,16 @@ final class Ring {
     final Reactor reactor;
     final VringCounters counters;
 
-    int size;
+    volatile int size;
+    volatile boolean enabled;
+    volatile String broken;
     int base;
     VringAddress address;
-    boolean enabled;
-    String broken;
 
     private Fd kick;
     private Fd call;
     private Fd error;
-    private VringWorker worker;
+    private volatile VringWorker worker;
 
     Ring(int index, Reactor reactor, VringCounters counters) {
         this.index = index;
@@ -44,6 +44,7 @@ final class Ring {
         return worker != null;
     }
 
+    /** How it is now, for any thread. */
     VringStatus status(boolean packed) {
         return new VringStatus(index, size, packed, isStarted(), enabled, reactor.name(), broken, counters);
     }

@@ -28,8 +28,8 @@ final class Session {
     final VirtioDevice device;
     final BackendOptions options;
     final List<Ring> rings = new ArrayList<>();
-    /** Negotiated virtio features, without the protocol's bit. */
-    long features;
+    /** Negotiated virtio features, without the protocol's bit; read by any thread. */
+    volatile long features;
 
     private final ControlLoop loop;
     private MemoryTable memory = MemoryTable.EMPTY;

@@ -76,14 +76,7 @@ public final class Vring {
     /** Swaps the driver's eventfd; a driver with a running ring is called, so that no notification is lost in between. */
     void replaceCallFd(int fd) {
         callFd = fd;
-        if (counters.publishes() != 0 || queue.mayOweCall()) {
-            call();
-        }
-    }
-
-    /** The ring starts; a predecessor may have died between publishing and calling. */
-    void started() {
-        if (queue.mayOweCall()) {
+        if (counters.publishes() != 0) {
             call();
         }
     }

@@ -1,6 +1,7 @@
 package io.gatun.vhostuser;
 
 import io.gatun.linux.EventFd;
+import io.gatun.linux.Memory;
 import io.gatun.reactor.Poller;
 import io.gatun.reactor.Reactor;
 import io.gatun.vring.DeviceQueue;
@@ -97,7 +98,6 @@ final class VringWorker implements Poller {
             }
             VringWorker worker = new VringWorker(start, reactor, vring, handler);
             start.counters().started();
-            vring.started();
             reactor.add(worker);
             return worker;
         });
@@ -195,12 +195,16 @@ final class VringWorker implements Poller {
 
     @Override
     public int poll() {
+        if (broken && (failures >= MAX_FAILURES || handler.inFlight() == 0)) {
+            // Nothing to complete, or nobody who could: what throws once more would only cost the other rings time.
+            return 0;
+        }
         int done;
         try {
             done = handler.poll(budget);
             failures = 0;
         } catch (InternalError vanished) {
-            // Perhaps of another ring: the reactor finds out, and calls failed() of the right one.
+            // The reactor knows whose it is, and calls failed() of the right one.
             throw vanished;
         } catch (Throwable t) {
             return failedToPoll(t);
@@ -230,7 +234,7 @@ final class VringWorker implements Poller {
                 return handler.inFlight() != 0 && handler.arm();
             }
             if (budget == 0) {
-                return handler.arm();
+                return (broken && handler.inFlight() == 0) || handler.arm();
             }
             armed = true;
             // A ring without a kick descriptor has to be polled: it keeps its reactor awake.
@@ -290,7 +294,7 @@ final class VringWorker implements Poller {
     }
 
     private void breakRing(String reason, Throwable cause) {
-        if (broken) {
+        if (broken || stopped) {
             return;
         }
         broken = true;
@@ -368,7 +372,10 @@ final class VringWorker implements Poller {
         try {
             reactor.execute(() -> {
                 try {
-                    result.complete(work.call());
+                    T value = work.call();
+                    // A fault of memory that vanished belongs to this command, not to whoever runs next.
+                    Memory.settle();
+                    result.complete(value);
                 } catch (Throwable t) {
                     result.completeExceptionally(t);
                 }

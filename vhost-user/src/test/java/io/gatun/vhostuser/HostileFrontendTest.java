@@ -312,7 +312,7 @@ class HostileFrontendTest {
                 TestGuest guest = TestGuest.connect(backend.socket())) {
             guest.setUp(0, 8);
             guest.offer(0);
-            settle();
+            BackendLab.await("the request", () -> stuck.inFlight() == 1);
             guest.raw.send(RawFrontend.GET_VRING_BASE, bytes(0, 0));
             guest.raw.assertEnded();
             neighbour.exchange(0);

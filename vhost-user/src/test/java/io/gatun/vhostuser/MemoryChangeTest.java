@@ -15,7 +15,6 @@ import io.gatun.vring.GuestMemory;
 import io.gatun.vring.InflightLayout;
 import io.gatun.vring.QueueConfig;
 import java.util.List;
-import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -135,33 +134,6 @@ class MemoryChangeTest {
     @ParameterizedTest
     @ValueSource(longs = {1L << 32, 1L << 32 | 1L << 34})
     void servesWhatACrashedPredecessorLeftInFlight(long features) {
-        succeed(features, queue -> {
-            DescriptorChain chain = new DescriptorChain(8);
-            assertTrue(queue.pop(chain));
-            assertTrue(queue.pop(chain));
-        });
-        guest.awaitUsed(0);
-        BackendLab.await("the second one", () -> guest.queues[0].popUsed() >= 0);
-        guest.exchange(0);
-    }
-
-    /** A predecessor answered all there was and died before it could call: the driver may be asleep. */
-    @ParameterizedTest
-    @ValueSource(longs = {1L << 32, 1L << 32 | 1L << 34})
-    void makesTheCallThatACrashedPredecessorOwed(long features) {
-        succeed(features, queue -> {
-            DescriptorChain chain = new DescriptorChain(8);
-            while (queue.pop(chain)) {
-                queue.putUsed(chain, 0);
-            }
-            assertTrue(queue.publishUsed(), "the driver wants a call");
-        });
-        BackendLab.await("the call", () -> guest.calls[0].drain() > 0);
-        assertTrue(guest.queues[0].popUsed() >= 0);
-    }
-
-    /** The back-end takes over a queue of two requests from a predecessor that did something and died. */
-    private void succeed(long features, Consumer<DeviceQueue> predecessor) {
         guest.features = features;
         guest.negotiate();
         RawFrontend.Reply reply =
@@ -174,7 +146,7 @@ class MemoryChangeTest {
                 Mapping buffer = inflight.map()) {
             guest.offer(0);
             guest.offerAt(0, TestGuest.GUEST_BASE + (900 << 10), 512);
-            predecessor.accept(predecessor(buffer));
+            predecessorTakesAll(buffer);
             guest.shareMemory();
             guest.raw.ok(RawFrontend.SET_INFLIGHT_FD, description, file.value());
         }
@@ -185,12 +157,15 @@ class MemoryChangeTest {
         guest.setCall(0);
         guest.setKick(0);
         guest.enable(0, 1);
+        guest.awaitUsed(0);
+        BackendLab.await("the second one", () -> guest.queues[0].popUsed() >= 0);
+        guest.exchange(0);
     }
 
-    private DeviceQueue predecessor(Mapping inflight) {
+    private void predecessorTakesAll(Mapping inflight) {
         GuestMemory memory = GuestMemory.of(List.of(new GuestMemory.Region(
                 TestGuest.GUEST_BASE, TestGuest.MEMORY_BYTES, TestGuest.USER_BASE, guest.memory.address())));
-        return DeviceQueue.create(new QueueConfig(
+        DeviceQueue queue = DeviceQueue.create(new QueueConfig(
                 8,
                 guest.features,
                 guest.queues[0].descriptorAddress(),
@@ -200,5 +175,7 @@ class MemoryChangeTest {
                 memory,
                 inflight.address(),
                 InflightLayout.regionBytes(guest.isPacked(), 8)));
+        DescriptorChain chain = new DescriptorChain(8);
+        assertTrue(queue.pop(chain) && queue.pop(chain));
     }
 }

@@ -14,7 +14,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * The smallest device: fills what a driver offers with {@link #FILL}. On demand it keeps requests in flight, throws, or writes to
  * memory that has vanished.
  */
-final class TestDevice implements VirtioDevice {
+class TestDevice implements VirtioDevice {
     static final byte FILL = (byte) 0xa5;
     static final int CONFIG_BYTES = 24;
     static final int WRITABLE_BYTE = 8;

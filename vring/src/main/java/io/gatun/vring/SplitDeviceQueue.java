@@ -272,11 +272,6 @@ public final class SplitDeviceQueue extends DeviceQueue {
     }
 
     @Override
-    public boolean mayOweCall() {
-        return inflight != null && !inflight.isFresh();
-    }
-
-    @Override
     public int base() {
         return nextAvail;
     }

@@ -1,0 +1,238 @@
+package io.gatun.vhostuser;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.gatun.linux.EventFd;
+import io.gatun.linux.Mapping;
+import io.gatun.reactor.Reactor;
+import io.gatun.vring.DescriptorChain;
+import io.gatun.vring.DriverQueue;
+import io.gatun.vring.GuestMemory;
+import io.gatun.vring.QueueConfig;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** A ring on its reactor, with handlers that do what they should not. */
+@Timeout(20)
+class VringWorkerTest {
+    private static final long FEATURES = 1L << 32;
+    private static final long BASE = 0x10000;
+
+    private final Mapping memory = Mapping.anonymous(1 << 20);
+    private final DriverQueue driver = DriverQueue.create(false, 8, FEATURES, memory.address(), BASE);
+    private final EventFd kick = EventFd.create();
+    private final EventFd call = EventFd.create();
+    private final EventFd error = EventFd.create();
+    private final VringCounters counters = new VringCounters();
+    private final AtomicReference<String> broken = new AtomicReference<>();
+    private final Reactor reactor = Reactor.start("worker-test", -1, Reactor.IdlePolicy.ADAPTIVE);
+
+    @AfterEach
+    void close() {
+        reactor.close();
+        kick.close();
+        call.close();
+        error.close();
+        memory.close();
+    }
+
+    /** A handler that takes chains and keeps them; everything it does can be made to fail. */
+    private static final class Odd implements QueueHandler {
+        final Vring vring;
+        final AtomicInteger inFlight = new AtomicInteger();
+        final AtomicInteger polls = new AtomicInteger();
+        volatile Error failure;
+        volatile boolean closed;
+
+        Odd(Vring vring) {
+            this.vring = vring;
+        }
+
+        @Override
+        public int poll(int maxChains) {
+            polls.incrementAndGet();
+            if (failure != null) {
+                throw failure;
+            }
+            DescriptorChain chain = new DescriptorChain(8);
+            int taken = 0;
+            while (taken < maxChains && vring.queue().pop(chain)) {
+                taken++;
+                inFlight.incrementAndGet();
+            }
+            return taken;
+        }
+
+        @Override
+        public int inFlight() {
+            return inFlight.get();
+        }
+
+        @Override
+        public boolean arm() {
+            return inFlight.get() == 0;
+        }
+
+        @Override
+        public void close() {
+            closed = true;
+        }
+    }
+
+    private final AtomicReference<Odd> handler = new AtomicReference<>();
+
+    private VirtioDevice device() {
+        return new TestDevice(1) {
+            @Override
+            public QueueHandler startQueue(int index, Vring vring) {
+                handler.set(new Odd(vring));
+                return handler.get();
+            }
+        };
+    }
+
+    private QueueConfig config(long descriptors) {
+        GuestMemory guest =
+                GuestMemory.of(List.of(new GuestMemory.Region(BASE, 1 << 20, BASE, memory.address())));
+        return new QueueConfig(8, FEATURES, descriptors, driver.availAddress(), driver.usedAddress(), 0, guest);
+    }
+
+    private CompletableFuture<VringWorker> start(QueueConfig config, int kickFd) {
+        return VringWorker.start(
+                reactor,
+                device(),
+                new VringWorker.Start(
+                        "test ring",
+                        0,
+                        config,
+                        kickFd,
+                        call.fd().value(),
+                        error.fd().value(),
+                        true,
+                        4,
+                        counters,
+                        broken::set));
+    }
+
+    private VringWorker start() {
+        return start(config(driver.descriptorAddress()), kick.fd().value()).join();
+    }
+
+    private void offer() {
+        assertTrue(driver.add(new long[] {BASE + (512 << 10)}, new int[] {512}, 0, 0, 1) >= 0);
+        driver.publishAvailable();
+        kick.signal();
+    }
+
+    @Test
+    void aRingThatCannotStartLeavesNothingBehind() {
+        CompletionException refused = assertThrows(
+                CompletionException.class, () -> start(config(0x10), kick.fd().value()).join());
+        assertTrue(refused.getCause() instanceof IllegalArgumentException, refused.toString());
+        assertNull(handler.get());
+        // The descriptor is not watched any more, or this would fail.
+        assertEquals(0, start().stop().join());
+        assertEquals(1, counters.starts());
+    }
+
+    @Test
+    void stoppingTwiceIsHarmless() {
+        VringWorker worker = start();
+        offer();
+        BackendLab.await("the request", () -> handler.get().inFlight() == 1);
+        CompletableFuture<Integer> first = worker.stop();
+        CompletableFuture<Integer> second = worker.stop();
+        assertFalse(first.isDone());
+        handler.get().inFlight.set(0);
+        assertEquals(1, first.join());
+        assertEquals(1, second.join());
+        assertEquals(1, worker.stop().join());
+        assertTrue(handler.get().closed);
+        // Late commands of a session find a stopped ring and do nothing.
+        worker.setEnabled(true).join();
+        worker.replaceCall(-1).join();
+        worker.replaceKick(kick.fd().value()).join();
+        worker.replaceMemory(GuestMemory.EMPTY, true).join();
+    }
+
+    @Test
+    void anErrorOfItsHandlerBreaksTheRingOnceAndLeavesTheReactorAlone() {
+        VringWorker worker = start();
+        handler.get().failure = new StackOverflowError("a bug");
+        kick.signal();
+        BackendLab.await("the error eventfd", () -> error.drain() > 0);
+        assertTrue(broken.get().contains("handler"), broken.get());
+        assertEquals(1, counters.broken());
+        int polls = handler.get().polls.get();
+        reactor.submit(() -> {}).join();
+        reactor.submit(() -> {}).join();
+        assertEquals(polls, handler.get().polls.get(), "a broken ring with nothing in flight is not polled");
+        worker.stop().join();
+        assertEquals(1, counters.broken());
+    }
+
+    @Test
+    void aBrokenRingCompletesWhatIsInFlight() {
+        VringWorker worker = start();
+        offer();
+        BackendLab.await("the request", () -> handler.get().inFlight() == 1);
+        handler.get().failure = new StackOverflowError("a passing one");
+        BackendLab.await("the break", () -> broken.get() != null);
+        handler.get().failure = null;
+        int polls = handler.get().polls.get();
+        BackendLab.await("polls", () -> handler.get().polls.get() > polls + 3);
+        CompletableFuture<Integer> stopped = worker.stop();
+        handler.get().inFlight.set(0);
+        stopped.join();
+    }
+
+    @Test
+    void aHandlerThatNeverRecoversIsGivenUpAndItsRingNeverStops() throws Exception {
+        VringWorker worker = start();
+        offer();
+        BackendLab.await("the request", () -> handler.get().inFlight() == 1);
+        handler.get().failure = new StackOverflowError("for good");
+        BackendLab.await("the end of patience", () -> {
+            int polls = handler.get().polls.get();
+            reactor.submit(() -> {}).join();
+            reactor.submit(() -> {}).join();
+            return polls > 900 && polls == handler.get().polls.get();
+        });
+        CompletableFuture<Integer> stopped = worker.stop();
+        assertThrows(TimeoutException.class, () -> stopped.get(30, TimeUnit.MILLISECONDS));
+        // Only for this test, so that its reactor can be closed.
+        handler.get().inFlight.set(0);
+        worker.stop().join();
+    }
+
+    @Test
+    void counterOfKicksCountsWakingUpForWork() {
+        VringWorker worker = start();
+        for (int i = 0; i < 5; i++) {
+            long before = counters.kicks();
+            BackendLab.await("sleep", () -> reactor.counters().sleeps() > 0);
+            offer();
+            int expected = i + 1;
+            BackendLab.await("the request", () -> handler.get().inFlight() == expected);
+            handler.get().inFlight.set(expected);
+            assertTrue(counters.kicks() >= before);
+            if (i == 0) {
+                BackendLab.await("a kick", () -> counters.kicks() == 1);
+            }
+        }
+        handler.get().inFlight.set(0);
+        worker.stop().join();
+    }
+}
