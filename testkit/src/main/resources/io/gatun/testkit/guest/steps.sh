@@ -292,6 +292,19 @@ step_pulse_stop() {
     [ "$(cat /tmp/pulse.ended)" = 0 ] || fail "the pulse saw errors"
 }
 
+# io_error DISK read|write FIRST: a request for 16 blocks ends with an I/O error, and soon.
+step_io_error() {
+    tagged "$3" 16 1 >/tmp/block
+    at=$(($3 / 16))
+    case $2 in
+        read) dd if="/dev/$1" of=/tmp/block bs=64k count=1 skip=$at iflag=direct 2>/tmp/io.err ;;
+        write) dd if=/tmp/block of="/dev/$1" bs=64k seek=$at oflag=direct conv=notrunc 2>/tmp/io.err ;;
+        *) fail "unknown direction $2" ;;
+    esac && fail "the request succeeded"
+    echo "ERROR=$(head -n 1 /tmp/io.err)"
+    grep -q -i -E 'I/O error|No space' /tmp/io.err || fail "not an I/O error"
+}
+
 # No I/O error, hung task or worse in the kernel's log so far.
 step_kernel_log() {
     if dmesg | grep -E 'I/O error|lost async page|blocked for more than|BUG:|Oops:|Call Trace:'; then
