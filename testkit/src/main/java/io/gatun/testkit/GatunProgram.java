@@ -77,6 +77,8 @@ public record GatunProgram(Path script) implements DiskProgram {
     @Override
     public List<String> command(DiskSpec spec, Path image, Path socket) {
         List<String> command = new ArrayList<>(List.of(script.toString(), "serve"));
+        // A control socket of its own: other instances may run on this machine.
+        command.addAll(List.of("--rpc", socket.resolveSibling("rpc.sock").toString()));
         if (spec.polling()) {
             command.add("--poll");
         }

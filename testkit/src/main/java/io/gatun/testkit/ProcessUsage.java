@@ -65,15 +65,19 @@ public record ProcessUsage(
         }
         long nanos = 0;
         for (Path folder : folders) {
-            try {
-                // Time on a core, time waiting for one, time slices.
-                String[] fields = Files.readString(folder.resolve("schedstat")).split(" ", -1);
-                nanos += Long.parseLong(fields[0]) + Long.parseLong(fields[1]);
-            } catch (NoSuchFileException e) {
-                continue; // the thread has ended meanwhile
-            }
+            nanos += runnableNanos(folder.resolve("schedstat"));
         }
         return Duration.ofNanos(nanos);
+    }
+
+    private static long runnableNanos(Path schedstat) throws IOException {
+        try {
+            // Time on a core, time waiting for one, time slices.
+            String[] fields = Files.readString(schedstat).split(" ", -1);
+            return Long.parseLong(fields[0]) + Long.parseLong(fields[1]);
+        } catch (NoSuchFileException e) {
+            return 0; // the thread has ended meanwhile
+        }
     }
 
     private static int count(Path folder) throws IOException {

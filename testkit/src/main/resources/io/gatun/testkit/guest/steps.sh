@@ -302,7 +302,7 @@ step_io_error() {
         *) fail "unknown direction $2" ;;
     esac && fail "the request succeeded"
     echo "ERROR=$(head -n 1 /tmp/io.err)"
-    grep -q -i -E 'I/O error|No space' /tmp/io.err || fail "not an I/O error"
+    grep -q -E 'Input/output error|I/O error|No space' /tmp/io.err || fail "not an I/O error"
 }
 
 # No I/O error, hung task or worse in the kernel's log so far.
