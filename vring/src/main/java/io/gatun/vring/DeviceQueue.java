@@ -13,6 +13,9 @@ package io.gatun.vring;
  * <p><b>Thread-safety:</b> one owner thread, no locks. Ordering against the driver is stated at each access.
  */
 public abstract sealed class DeviceQueue permits SplitDeviceQueue, PackedDeviceQueue {
+    /** See {@link #longestChain}; the limit of QEMU's own devices. */
+    private static final int LONGEST_TABLE = 1024;
+
     private final int size;
     private final long features;
     private GuestMemory memory;
@@ -36,6 +39,15 @@ public abstract sealed class DeviceQueue permits SplitDeviceQueue, PackedDeviceQ
     /** Number of descriptors. */
     public final int size() {
         return size;
+    }
+
+    /**
+     * How many descriptors a chain may have by way of an indirect table. The specification says: the queue's size. But
+     * Linux fills a table up to the limits of the device, such as virtio-blk's {@code seg_max}, whatever the size, and
+     * the devices that it meets let it.
+     */
+    final int longestChain() {
+        return Math.max(size, LONGEST_TABLE);
     }
 
     public final long features() {

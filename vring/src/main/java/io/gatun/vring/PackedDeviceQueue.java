@@ -269,9 +269,9 @@ public final class PackedDeviceQueue extends DeviceQueue {
         if (length == 0 || length % PackedLayout.DESCRIPTOR_BYTES != 0) {
             return fail("an indirect table has " + length + " bytes, not a positive multiple of 16");
         }
-        if (length > PackedLayout.ringBytes(size())) {
+        if (length > PackedLayout.ringBytes(longestChain())) {
             return fail("an indirect table of " + length / PackedLayout.DESCRIPTOR_BYTES
-                    + " descriptors is longer than the queue's " + size());
+                    + " descriptors is longer than " + longestChain());
         }
         long table = memory().translate(address, length);
         if (table == GuestMemory.UNMAPPED) {

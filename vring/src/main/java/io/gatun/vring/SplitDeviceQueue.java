@@ -176,7 +176,8 @@ public final class SplitDeviceQueue extends DeviceQueue {
                 return fail("descriptor's next is " + index + " in a table of " + tableSize);
             }
         }
-        return fail("a descriptor chain is longer than the queue's " + size() + " descriptors, or loops");
+        int limit = mayGoIndirect ? size() : longestChain();
+        return fail("a descriptor chain is longer than " + limit + " descriptors, or loops");
     }
 
     private boolean enterIndirect(
@@ -192,16 +193,17 @@ public final class SplitDeviceQueue extends DeviceQueue {
         if (length == 0 || length % SplitLayout.DESCRIPTOR_BYTES != 0) {
             return fail("an indirect table has " + length + " bytes, not a positive multiple of 16");
         }
-        if (length > SplitLayout.descriptorTableBytes(size())) {
+        if (length > SplitLayout.descriptorTableBytes(longestChain())) {
             return fail("an indirect table of " + length / SplitLayout.DESCRIPTOR_BYTES
-                    + " descriptors is longer than the queue's " + size());
+                    + " descriptors is longer than " + longestChain());
         }
         long table = memory().translate(address, length);
         if (table == GuestMemory.UNMAPPED) {
             return fail(String.format(
                     "indirect table of %d bytes at guest address 0x%x is not in one region", length, address));
         }
-        return follow(chain, table, (int) (length / SplitLayout.DESCRIPTOR_BYTES), 0, atMost, false);
+        int inTable = atMost - size() + longestChain();
+        return follow(chain, table, (int) (length / SplitLayout.DESCRIPTOR_BYTES), 0, inTable, false);
     }
 
     @Override

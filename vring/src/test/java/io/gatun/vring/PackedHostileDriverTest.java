@@ -209,11 +209,11 @@ class PackedHostileDriverTest {
     }
 
     @ParameterizedTest
-    @ValueSource(longs = {16 * (SIZE + 1), 0x7fff_fff0L, 0x8000_0000L, 0xffff_fff0L})
-    @DisplayName("§2.8.17: an indirect table longer than the queue")
+    @ValueSource(longs = {16 * (1024 + 1), 0x7fff_fff0L, 0x8000_0000L, 0xffff_fff0L})
+    @DisplayName("§2.8.17: an indirect table longer than the queue and than any that drivers make")
     void indirectTableTooLong(long length) {
         ring.offer(0, buffer, length, 0, INDIRECT);
-        assertBreaks("longer than the queue");
+        assertBreaks("longer than 1024");
     }
 
     @Test
@@ -370,6 +370,19 @@ class PackedHostileDriverTest {
     @DisplayName("SET_VRING_BASE beyond the ring is refused")
     void badBase(int base) {
         assertRefused(ring.config(0, base), "base " + (base & 0x7fff));
+    }
+
+    @Test
+    @DisplayName("Linux fills an indirect table up to the device's limit, whatever the queue's size: that is taken")
+    void indirectTableLongerThanTheQueue() {
+        long table = ring.buffer(16 * 128);
+        for (int i = 0; i < 128; i++) {
+            ring.descriptorAt(table + 16L * i, buffer + i, 1, 0, 0);
+        }
+        ring.offer(0, table, 16 * 128, 0, INDIRECT);
+        assertTrue(device.pop(chain), device.brokenReason());
+        assertEquals(128, chain.segmentCount);
+        assertEquals(1, chain.descriptorCount);
     }
 
     @Test

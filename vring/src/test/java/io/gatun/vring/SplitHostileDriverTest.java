@@ -148,12 +148,12 @@ class SplitHostileDriverTest {
     }
 
     @ParameterizedTest
-    @ValueSource(longs = {16 * (SIZE + 1), 0x7fff_fff0L, 0x8000_0000L, 0xffff_fff0L})
-    @DisplayName("§2.7.5.3.1: an indirect table longer than the queue")
+    @ValueSource(longs = {16 * (1024 + 1), 0x7fff_fff0L, 0x8000_0000L, 0xffff_fff0L})
+    @DisplayName("§2.7.5.3.1: an indirect table longer than the queue and than any that drivers make")
     void indirectTableTooLong(long length) {
         ring.descriptor(0, buffer, length, INDIRECT, 0);
         ring.offer(0);
-        assertBreaksWithoutWriting("longer than the queue");
+        assertBreaksWithoutWriting("longer than 1024");
     }
 
     @Test
@@ -278,16 +278,16 @@ class SplitHostileDriverTest {
     }
 
     @Test
-    @DisplayName("§2.7.5.3.1: a chain that is longer than the queue by way of its indirect table")
+    @DisplayName("§2.7.5.3.1: a chain that is too long by way of its indirect table")
     void directAndIndirectTogetherTooLong() {
-        long table = ring.buffer(16 * SIZE);
-        for (int i = 0; i < SIZE; i++) {
-            ring.descriptorAt(table + 16L * i, buffer, 16, i < SIZE - 1 ? NEXT : 0, i + 1);
+        long table = ring.buffer(16 * 1024);
+        for (int i = 0; i < 1024; i++) {
+            ring.descriptorAt(table + 16L * i, buffer, 16, i < 1023 ? NEXT : 0, i + 1);
         }
         ring.descriptor(0, buffer, 16, NEXT, 1);
-        ring.descriptor(1, table, 16 * SIZE, INDIRECT, 0);
+        ring.descriptor(1, table, 16 * 1024, INDIRECT, 0);
         ring.offer(0);
-        assertBreaksWithoutWriting("longer than the queue");
+        assertBreaksWithoutWriting("longer than 1024");
     }
 
     @Test
@@ -344,6 +344,19 @@ class SplitHostileDriverTest {
                 () -> new SplitDeviceQueue(new QueueConfig(
                         size, 0, good.descriptorAddress(), good.availAddress(), good.usedAddress(), 0, good.memory())));
         assertTrue(refusal.getMessage().contains(String.valueOf(size)), refusal.getMessage());
+    }
+
+    @Test
+    @DisplayName("Linux fills an indirect table up to the device's limit, whatever the queue's size: that is taken")
+    void indirectTableLongerThanTheQueue() {
+        long table = ring.buffer(16 * 128);
+        for (int i = 0; i < 128; i++) {
+            ring.descriptorAt(table + 16L * i, buffer + i, 1, i < 127 ? NEXT : 0, i + 1);
+        }
+        ring.descriptor(0, table, 16 * 128, INDIRECT, 0);
+        ring.offer(0);
+        assertTrue(device.pop(chain), device.brokenReason());
+        assertEquals(128, chain.segmentCount);
     }
 
     @Test
