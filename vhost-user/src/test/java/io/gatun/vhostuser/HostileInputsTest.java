@@ -31,7 +31,7 @@ class HostileInputsTest {
             Path source = path.resolveSibling(links.group(2));
             boolean wholeClass = links.group(1).equals(links.group(3));
             if (!Files.exists(source)
-                    || !wholeClass && !Files.readString(source).contains("    void " + links.group(1) + "(")) {
+                    || (!wholeClass && !Files.readString(source).contains("    void " + links.group(1) + "("))) {
                 missing.add(links.group(3) + "." + links.group(1));
             }
         }
