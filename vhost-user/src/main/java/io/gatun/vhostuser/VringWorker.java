@@ -1,6 +1,7 @@
 package io.gatun.vhostuser;
 
 import io.gatun.linux.EventFd;
+import io.gatun.linux.LinuxException;
 import io.gatun.linux.Memory;
 import io.gatun.reactor.Poller;
 import io.gatun.reactor.Reactor;
@@ -152,13 +153,13 @@ final class VringWorker implements Poller {
             if (stopped) {
                 return null;
             }
+            // The old descriptor is closed by the control plane in any case, so it is forgotten first.
+            unwatch(kickFd);
+            kickFd = NO_DESCRIPTOR;
             if (fd >= 0) {
                 reactor.watch(fd);
+                kickFd = fd;
             }
-            if (kickFd >= 0) {
-                reactor.unwatch(kickFd);
-            }
-            kickFd = fd;
             return null;
         });
     }
@@ -337,20 +338,28 @@ final class VringWorker implements Poller {
         if (!stopped) {
             stopped = true;
             reactor.remove(this);
-            if (kickFd >= 0) {
-                reactor.unwatch(kickFd);
-                kickFd = NO_DESCRIPTOR;
-            }
-            if (handler.wakeFd() >= 0) {
-                reactor.unwatch(handler.wakeFd());
-            }
+            unwatch(kickFd);
+            kickFd = NO_DESCRIPTOR;
             try {
+                unwatch(handler.wakeFd());
                 handler.close();
             } catch (RuntimeException e) {
                 LOG.error("{}: closing its handler failed", name, e);
             }
         }
         return queue.base();
+    }
+
+    private void unwatch(int fd) {
+        if (fd < 0) {
+            return;
+        }
+        try {
+            reactor.unwatch(fd);
+        } catch (LinuxException e) {
+            // A descriptor that cannot be forgotten must not keep the ring from ending.
+            LOG.error("{}: {}", name, e.getMessage());
+        }
     }
 
     private void enqueue(CompletableFuture<?> result, Runnable work) {

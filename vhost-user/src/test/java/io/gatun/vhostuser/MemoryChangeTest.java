@@ -3,9 +3,11 @@ package io.gatun.vhostuser;
 import static io.gatun.vhostuser.RawFrontend.bytes;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.abort;
 
 import io.gatun.linux.Errno;
 import io.gatun.linux.Fd;
+import io.gatun.linux.LinuxException;
 import io.gatun.linux.Mapping;
 import io.gatun.linux.Memory;
 import io.gatun.linux.MemoryFile;
@@ -61,6 +63,30 @@ class MemoryChangeTest {
         assertEquals(0, Memory.getByte(extraMemory.address() + 4095));
         assertEquals(TestDevice.FILL, Memory.getByte(extraMemory.address() + 4096));
         assertEquals(TestDevice.FILL, Memory.getByte(extraMemory.address() + 8191));
+    }
+
+    /** Hugepages are mapped whole, whatever part of them a region is: QEMU cuts its memory at 640 KiB. */
+    @Test
+    void aRegionInTheMiddleOfAHugepage() {
+        long hugepage = 2 << 20;
+        MemoryFile huge;
+        try {
+            huge = MemoryFile.createHuge("huge", hugepage);
+        } catch (LinuxException none) {
+            abort("no hugepages are reserved: " + none.getMessage());
+            return;
+        }
+        guest.setUp(0, 8);
+        try (huge;
+                Mapping mapping = huge.map()) {
+            byte[] region = TestGuest.region(EXTRA_GUEST, 0x40000, EXTRA_USER, 0xc0000);
+            guest.raw.ok(RawFrontend.ADD_MEM_REG, bytes(0L, region), huge.fd().value());
+            guest.offerAt(0, EXTRA_GUEST, 4096);
+            BackendLab.await("use", () -> guest.queues[0].popUsed() >= 0);
+            assertEquals(0, Memory.getByte(mapping.address() + 0xc0000 - 1));
+            assertEquals(TestDevice.FILL, Memory.getByte(mapping.address() + 0xc0000));
+            guest.raw.ok(RawFrontend.REM_MEM_REG, bytes(0L, region));
+        }
     }
 
     @Test
