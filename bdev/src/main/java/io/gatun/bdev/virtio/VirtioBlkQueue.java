@@ -16,7 +16,8 @@ import io.gatun.vring.DeviceQueue;
  * one for each descriptor, so a guest cannot have more in flight, and nothing is allocated for a request.
  *
  * <p>A request that the specification forbids is answered with a status; a chain that cannot be answered breaks the
- * queue. If the guest's memory vanishes, {@link #poll} throws once; after that it only collects what is in flight.
+ * queue. If the guest's memory vanishes, {@link #poll} throws, possibly late and more than once; slots are released
+ * before memory is touched, so that what is in flight is collected all the same.
  *
  * <p><b>Thread-safety:</b> the ring's reactor thread only.
  */
@@ -50,8 +51,6 @@ final class VirtioBlkQueue implements QueueHandler {
     /** The device's capacity when it was last asked for: again only when a request lies beyond. */
     private long capacitySectors;
 
-    private boolean memoryGone;
-
     VirtioBlkQueue(VirtioBlkDevice device, Vring vring, BdevChannel channel, BlkCounters counters) {
         this.device = device;
         this.vring = vring;
@@ -72,18 +71,6 @@ final class VirtioBlkQueue implements QueueHandler {
 
     @Override
     public int poll(int maxChains) {
-        if (memoryGone) {
-            return abandon();
-        }
-        try {
-            return serve(maxChains);
-        } catch (Throwable failure) {
-            memoryGone = true;
-            throw failure;
-        }
-    }
-
-    private int serve(int maxChains) {
         int work = inFlight() == 0 ? 0 : reap();
         int popped = 0;
         while (popped < maxChains && freeCount != 0) {
@@ -347,18 +334,6 @@ final class VirtioBlkQueue implements QueueHandler {
         reapedNext = 0;
         reapedCount = channel.poll(reaped);
         return reapedCount;
-    }
-
-    /** The guest's memory is gone: only waits for the block device to let go of it. */
-    private int abandon() {
-        int work = 0;
-        channel.flush();
-        while (reapedNext < reapedCount || refill() != 0) {
-            release(slots[reaped[reapedNext].tag]);
-            reapedNext++;
-            work++;
-        }
-        return work;
     }
 
     @Override
