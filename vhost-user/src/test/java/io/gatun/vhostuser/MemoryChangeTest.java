@@ -202,6 +202,7 @@ class MemoryChangeTest {
                 inflight.address(),
                 InflightLayout.regionBytes(guest.isPacked(), 8)));
         DescriptorChain chain = new DescriptorChain(8);
-        assertTrue(queue.pop(chain) && queue.pop(chain));
+        assertTrue(queue.pop(chain));
+        assertTrue(queue.pop(chain));
     }
 }
