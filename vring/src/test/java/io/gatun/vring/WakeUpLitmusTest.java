@@ -39,7 +39,7 @@ class WakeUpLitmusTest {
     @MethodSource("rings")
     @Timeout(60)
     void noWakeUpIsLost(boolean packed, long features) {
-        run(packed, features, 500);
+        run(packed, features, 200);
     }
 
     @Tag("stress")
