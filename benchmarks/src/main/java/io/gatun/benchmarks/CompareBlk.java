@@ -78,7 +78,7 @@ public final class CompareBlk implements Callable<Integer> {
     private int compare() throws IOException, InterruptedException {
         Path image = folder.resolve("disk.img");
         List<Row> rows = new ArrayList<>();
-        String none = "driver=null-co,node-name=b,size=1G,read-zeroes=off";
+        String none = "driver=null-co,node-name=b,size=1073741824,read-zeroes=off";
         rows.add(new Row("null, queue depth 1", none, "null:b,size=1G", 1, 3.8));
         rows.add(new Row("null, queue depth 32", none, "null:b,size=1G", 32, 2.6));
         rows.add(new Row(
