@@ -6,7 +6,7 @@ import io.gatun.linux.Mapping;
 
 /**
  * A file by plain system calls: every request is done when {@code submit} returns, and the thread waits for the medium
- * meanwhile. Only for kernels that forbid io_uring.
+ * meanwhile. For files in memory, and for kernels that forbid io_uring.
  *
  * <p><b>Thread-safety:</b> one thread.
  */

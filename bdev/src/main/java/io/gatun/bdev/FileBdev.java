@@ -50,6 +50,10 @@ public final class FileBdev implements Bdev {
      */
     public static FileBdev open(FileOptions options) {
         FileImage image = FileImage.open(options);
+        if (image.isInMemory()) {
+            // The kernel hands io_uring's requests for such a file to a helper thread each; a plain call copies at once.
+            return new FileBdev(options, image, false);
+        }
         Optional<LinuxException> refusal = IoUring.probe();
         refusal.ifPresent(reason -> LOG.warn(
                 "file {} ({}) is served by blocking system calls: {}",
@@ -57,6 +61,11 @@ public final class FileBdev implements Bdev {
                 options.path(),
                 reason.getMessage()));
         return new FileBdev(options, image, refusal.isEmpty());
+    }
+
+    /** As {@link #open}, but with io_uring wherever the file lies. */
+    static FileBdev openWithRing(FileOptions options) {
+        return new FileBdev(options, FileImage.open(options), true);
     }
 
     /** As {@link #open}, but without io_uring even where the kernel allows it. */

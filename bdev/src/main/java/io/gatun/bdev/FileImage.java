@@ -120,6 +120,11 @@ final class FileImage implements AutoCloseable {
         return fd.value();
     }
 
+    /** Whether I/O never waits for a medium. */
+    boolean isInMemory() {
+        return status.isRegular() && FileIo.isInMemory(fd);
+    }
+
     boolean isBlockDevice() {
         return status.isBlockDevice();
     }

@@ -48,7 +48,7 @@ class FileBdevTest {
         if (ring) {
             assumeTrue(IoUring.probe().isEmpty(), "the kernel forbids io_uring");
         }
-        return ring ? FileBdev.open(options) : FileBdev.openBlocking(options);
+        return ring ? FileBdev.openWithRing(options) : FileBdev.openBlocking(options);
     }
 
     private static byte[] random(int bytes, long seed) {

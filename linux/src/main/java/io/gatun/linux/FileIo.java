@@ -55,7 +55,34 @@ public final class FileIo {
     private static final MethodHandle FALLOCATE =
             Native.bind("fallocate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG));
 
+    private static final MethodHandle FSTATFS =
+            Native.bind("fstatfs", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
+
+    /** {@code struct statfs}: its size is below this on every machine, and {@code f_type} is its first word. */
+    private static final int STATFS_SIZE = 256;
+
+    private static final long TMPFS_MAGIC = 0x01021994;
+    private static final long RAMFS_MAGIC = 0x858458f6L;
+    private static final long HUGETLBFS_MAGIC = 0x958458f6L;
+
     private FileIo() {}
+
+    /**
+     * Whether a file lies in memory (tmpfs, ramfs, hugetlbfs), so that reading and writing it never waits for a medium.
+     * False where the kernel cannot say. Source: statfs(2).
+     */
+    public static boolean isInMemory(Fd fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment status = arena.allocate(STATFS_SIZE, 8);
+            if ((int) FSTATFS.invokeExact(Native.capture(), fd.value(), status.address()) != 0) {
+                return false;
+            }
+            long type = status.get(JAVA_INT, 0) & 0xffff_ffffL;
+            return type == TMPFS_MAGIC || type == RAMFS_MAGIC || type == HUGETLBFS_MAGIC;
+        } catch (Throwable t) {
+            throw Native.unreachable(t);
+        }
+    }
 
     /**
      * Opens a file, closed on exec; throws {@link LinuxException} with the remedy.

@@ -35,6 +35,15 @@ class FileIoTest {
     }
 
     @Test
+    void aMemoryFileIsInMemoryAndProcIsNot() {
+        try (MemoryFile memory = MemoryFile.create("in-memory", 4096);
+                Fd proc = FileIo.open("/proc/self/stat", FileIo.O_RDONLY, 0)) {
+            assertTrue(FileIo.isInMemory(memory.fd()));
+            assertFalse(FileIo.isInMemory(proc));
+        }
+    }
+
+    @Test
     void readsWhatItWrote() {
         Memory.fill(buffer.address(), 8192, (byte) 0x5a);
         assertEquals(8192, FileIo.pwriteFully(file.value(), buffer.address(), 8192, 4096));
