@@ -4,6 +4,7 @@ import io.gatun.bdev.Bdev;
 import io.gatun.bdev.BdevChannel;
 import io.gatun.bdev.BdevRequest;
 import io.gatun.bdev.FaultLog;
+import io.gatun.bdev.RateLimit;
 import io.gatun.linux.Errno;
 import io.gatun.vhostuser.DeviceEvents;
 import io.gatun.vhostuser.QueueHandler;
@@ -38,6 +39,9 @@ public final class VirtioBlkDevice implements VirtioDevice {
     /** Whether a write is made durable before it completes. Written by the control thread, read for every write. */
     private volatile boolean writesThrough;
 
+    /** Null where nothing is limited; looked at once per burst. */
+    private volatile RateLimit rateLimit;
+
     public VirtioBlkDevice(Bdev bdev, VirtioBlkOptions options) {
         this.bdev = bdev;
         this.options = options;
@@ -48,6 +52,15 @@ public final class VirtioBlkDevice implements VirtioDevice {
                 .mapToObj(i -> new BlkCounters())
                 .toList();
         chooseWriteMode();
+    }
+
+    /** Limits the rate of requests and bytes from now on, or no longer where {@code limit} is null; any thread. */
+    public void limit(RateLimit limit) {
+        rateLimit = limit;
+    }
+
+    RateLimit rateLimit() {
+        return rateLimit;
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.gatun.bdev.virtio;
 
 import io.gatun.bdev.BdevChannel;
 import io.gatun.bdev.BdevRequest;
+import io.gatun.bdev.RateLimit;
 import io.gatun.linux.Errno;
 import io.gatun.linux.Memory;
 import io.gatun.vhostuser.QueueHandler;
@@ -73,13 +74,18 @@ final class VirtioBlkQueue implements QueueHandler {
     public int poll(int maxChains) {
         int work = inFlight() == 0 ? 0 : reap();
         int popped = 0;
-        while (popped < maxChains && freeCount != 0) {
+        RateLimit limit = device.rateLimit();
+        int allowed = limit == null ? maxChains : limit.admit(maxChains);
+        while (popped < allowed && freeCount != 0) {
             BlkSlot slot = free[freeCount - 1];
             if (!queue.pop(slot.chain)) {
                 break;
             }
             popped++;
             start(slot);
+            if (limit != null) {
+                charge(limit, slot);
+            }
         }
         if (freeCount != slots.length) {
             channel.flush();
@@ -91,6 +97,11 @@ final class VirtioBlkQueue implements QueueHandler {
             vring.publish(done);
         }
         return work + popped;
+    }
+
+    private static void charge(RateLimit limit, BlkSlot slot) {
+        limit.charge(
+                slot.type == VirtioBlk.T_IN ? slot.inBytes() : 0, slot.type == VirtioBlk.T_OUT ? slot.outBytes() : 0);
     }
 
     private void start(BlkSlot slot) {

@@ -17,7 +17,14 @@ import picocli.CommandLine.ParameterException;
  */
 @Command(
         name = "gatun",
-        subcommands = {ServeCommand.class, RpcCommand.class, RehearseCommand.class},
+        subcommands = {
+            ServeCommand.class,
+            RpcCommand.class,
+            TopCommand.class,
+            BenchCommand.class,
+            DemoCommand.class,
+            RehearseCommand.class
+        },
         mixinStandardHelpOptions = true,
         versionProvider = Gatun.VersionText.class,
         synopsisSubcommandLabel = "COMMAND",

@@ -71,6 +71,12 @@ final class ServeCommand implements Callable<Integer> {
     private Path vhostDirectory;
 
     @Option(
+            names = "--metrics",
+            paramLabel = "[HOST:]PORT",
+            description = "Answer Prometheus at http://HOST:PORT/metrics (HOST: 127.0.0.1).")
+    private String metrics;
+
+    @Option(
             names = "--require-sealed-memory",
             description = "Refuse guest memory that the front-end could shrink under us.")
     private boolean requireSealedMemory;
@@ -125,6 +131,7 @@ final class ServeCommand implements Callable<Integer> {
             case "--config" -> config = Path.of(value);
             case "--bdev" -> bdevs.add(value);
             case "--vhost-blk" -> vhostBlks.add(value);
+            case "--metrics" -> metrics = value;
             case "--vhost-dir" -> vhostDirectory = Path.of(value);
             case "--log-level" -> {
                 return logLevel.set(value);
@@ -155,7 +162,7 @@ final class ServeCommand implements Callable<Integer> {
             throw new UsageException("--wait-for-rpc: expected without --config, --bdev and --vhost-blk,"
                     + " which are calls that have to wait as well; make them by gatun rpc");
         }
-        return Daemon.start(settings, rpc, target -> {
+        return Daemon.start(settings, rpc, metrics == null ? null : MetricsAddress.parse(metrics), target -> {
             if (!waitForRpc) {
                 target.finishStart();
             }

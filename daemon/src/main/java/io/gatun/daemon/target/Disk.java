@@ -2,6 +2,7 @@ package io.gatun.daemon.target;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gatun.bdev.Bdev;
+import io.gatun.bdev.RateLimit;
 
 /** A block device that a method created, with the call that recreates it. */
 final class Disk {
@@ -20,6 +21,9 @@ final class Disk {
 
     /** Per second: requests, and bytes in units of 2^20 of both, read and written; 0 is unlimited. */
     final long[] limits = new long[LIMITS.length];
+
+    /** These limits at work, or null where there are none. */
+    RateLimit rateLimit;
 
     /** What controllers that are gone have done. */
     final Counts earlier = new Counts();

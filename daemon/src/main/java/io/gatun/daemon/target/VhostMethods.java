@@ -98,6 +98,7 @@ final class VhostMethods {
                 : target.reactors();
         boolean connect = arguments.bool("connect", false);
         VirtioBlkDevice device = device(disk, arguments);
+        device.limit(disk.rateLimit);
         Path socket = target.settings().vhostDirectory().resolve(name);
         VhostUserBackend backend;
         try {
