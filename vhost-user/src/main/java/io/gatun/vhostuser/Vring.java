@@ -76,7 +76,14 @@ public final class Vring {
     /** Swaps the driver's eventfd; a driver with a running ring is called, so that no notification is lost in between. */
     void replaceCallFd(int fd) {
         callFd = fd;
-        if (counters.publishes() != 0) {
+        if (counters.publishes() != 0 || queue.mayOweCall()) {
+            call();
+        }
+    }
+
+    /** The ring starts; a predecessor may have died between publishing and calling. */
+    void started() {
+        if (queue.mayOweCall()) {
             call();
         }
     }

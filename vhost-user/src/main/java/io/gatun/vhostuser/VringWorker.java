@@ -99,6 +99,7 @@ final class VringWorker implements Poller {
             }
             VringWorker worker = new VringWorker(start, reactor, vring, handler);
             start.counters().started();
+            vring.started();
             reactor.add(worker);
             return worker;
         });

@@ -73,6 +73,12 @@ public abstract sealed class DeviceQueue permits SplitDeviceQueue, PackedDeviceQ
     /** Asks for a kick; true if nothing is available, so that sleeping is safe, false if there is work already. */
     public abstract boolean armKicks();
 
+    /**
+     * Whether the queue goes on where a predecessor died, which may have published used buffers and not lived to call
+     * the driver: the caller calls once, as soon as it can, or the driver may wait for ever.
+     */
+    public abstract boolean mayOweCall();
+
     /** Where a successor goes on, in vhost-user's encoding (see {@link QueueConfig#base}). */
     public abstract int base();
 

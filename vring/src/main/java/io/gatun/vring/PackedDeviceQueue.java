@@ -450,6 +450,11 @@ public final class PackedDeviceQueue extends DeviceQueue {
     }
 
     @Override
+    public boolean mayOweCall() {
+        return inflight != null && !inflight.isFresh();
+    }
+
+    @Override
     public int base() {
         int avail = nextAvail | (availPhase == DESC_F_AVAIL ? 1 << EVENT_WRAP_SHIFT : 0);
         int used = nextUsed | (usedPhase == 0 ? 0 : 1 << EVENT_WRAP_SHIFT);

@@ -76,6 +76,8 @@ final class PackedInflight {
     /** How many descriptors all survivors have. */
     private final int survivorDescriptors;
 
+    private final boolean fresh;
+
     /**
      * Opens a queue's region: recovers it if a predecessor used it for a queue of this size, and initialises it
      * otherwise. A driver changes the size only when it resets the queue, so what a region of another size says is
@@ -118,6 +120,7 @@ final class PackedInflight {
         batch = new int[size];
         survivors = new int[0];
         survivorDescriptors = 0;
+        fresh = true;
         // Version 0 says "uninitialised": dying half-way leaves that.
         Memory.putShort(region + VERSION, 0);
         Memory.releaseFence();
@@ -144,8 +147,14 @@ final class PackedInflight {
         batch = new int[size];
         survivors = from.survivors;
         survivorDescriptors = from.descriptorCount;
+        fresh = false;
         freeHead = from.freeHead;
         counter = from.nextCounter;
+    }
+
+    /** Whether no predecessor used the region for this queue. */
+    boolean isFresh() {
+        return fresh;
     }
 
     int usedIndex() {

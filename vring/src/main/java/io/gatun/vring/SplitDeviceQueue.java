@@ -274,6 +274,11 @@ public final class SplitDeviceQueue extends DeviceQueue {
     }
 
     @Override
+    public boolean mayOweCall() {
+        return inflight != null && !inflight.isFresh();
+    }
+
+    @Override
     public int base() {
         return nextAvail;
     }

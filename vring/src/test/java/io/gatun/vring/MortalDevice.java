@@ -55,6 +55,9 @@ final class MortalDevice implements AutoCloseable {
     /** Of each request: how many bytes may be written. */
     private final List<Long> writable = new ArrayList<>();
 
+    /** Whether some device got as far as to open the in-flight region. */
+    private boolean predecessors;
+
     private int nextRequest;
     private long storesLeft = Long.MAX_VALUE;
     private long stores;
@@ -159,6 +162,8 @@ final class MortalDevice implements AutoCloseable {
         if (sides.device == null) {
             sides.device = DeviceQueue.create(
                     sides.config(staleBase, region.address(), InflightLayout.regionBytes(sides.packed(), size())));
+            assertEquals(predecessors, sides.device.mayOweCall());
+            predecessors = true;
             // What the driver sees used by now was used by a predecessor.
             Memory.watchStores(null);
             collect();
