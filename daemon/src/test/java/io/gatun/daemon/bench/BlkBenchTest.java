@@ -213,7 +213,11 @@ class BlkBenchTest {
     }
 
     private void runServed() {
-        run(BlkBenchOptions.of(Device.MEMCPY).hugepages(Hugepages.NEVER).time(SHORT).ramp(Duration.ZERO));
+        run(BlkBenchOptions.of(Device.MEMCPY)
+                .hugepages(Hugepages.NEVER)
+                .spanBytes(1 << 20)
+                .time(SHORT)
+                .ramp(Duration.ZERO));
         try (Served served = new Served(1)) {
             run(options(served.socket));
         }
