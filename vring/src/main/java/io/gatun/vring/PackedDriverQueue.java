@@ -7,7 +7,6 @@ import static io.gatun.vring.PackedLayout.DESCRIPTOR_WORD;
 import static io.gatun.vring.PackedLayout.DESC_F_AVAIL;
 import static io.gatun.vring.PackedLayout.DESC_F_INDIRECT;
 import static io.gatun.vring.PackedLayout.DESC_F_NEXT;
-import static io.gatun.vring.PackedLayout.DESC_F_USED;
 import static io.gatun.vring.PackedLayout.DESC_F_WRITE;
 import static io.gatun.vring.PackedLayout.EVENT_DESCRIPTOR;
 import static io.gatun.vring.PackedLayout.EVENT_DISABLE;

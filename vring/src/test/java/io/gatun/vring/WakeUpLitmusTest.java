@@ -126,7 +126,7 @@ class WakeUpLitmusTest {
 
         private static void await(AtomicInteger value, int wanted) {
             for (int spins = 0; value.get() < wanted && value.get() >= 0; spins++) {
-                if (spins < 20_000) {
+                if (spins < 2_000) {
                     Thread.onSpinWait();
                 } else {
                     LockSupport.parkNanos(1);
