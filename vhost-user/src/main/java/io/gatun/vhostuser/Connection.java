@@ -42,6 +42,7 @@ final class Connection {
         this.reader = new MessageReader(socket);
         this.writer = new MessageWriter(socket);
         this.watch = loop.watch(socket.fd().value(), Epoll.EPOLLIN, this::ready);
+        session.whenHostile = this::end;
     }
 
     /** Completes, on the control loop, when the connection has ended and nothing of its session is left. */

@@ -6,7 +6,9 @@ import io.gatun.reactor.Reactor;
 import io.gatun.vhostuser.Payload.VringAddress;
 import io.gatun.vring.GuestMemory;
 import io.gatun.vring.QueueConfig;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
 
 /**
  * One ring as the control plane sees it: what the front-end has said about it, and its worker while it is started.
@@ -153,6 +155,16 @@ final class Ring {
                 fd.close();
             }
         }
+    }
+
+    /** Frees the reactor if the front-end has blocked it in a signal since the last look; true if it had. */
+    boolean freeStuckSignal() {
+        VringWorker running = worker;
+        if (running == null || !running.signal().isStuck()) {
+            return false;
+        }
+        running.signal().free(Stream.of(call, error).filter(Objects::nonNull).toList());
+        return true;
     }
 
     /** Accepts eventfds and nothing else: a pipe, socket or file could stop the reactor that writes to it, or never wake it. */

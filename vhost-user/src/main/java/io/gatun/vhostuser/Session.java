@@ -12,6 +12,8 @@ import io.gatun.vring.VirtioFeatures;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 /**
  * What one connection has set up: memory, the in-flight buffer, rings, and the way back to the front-end. {@link Requests}
@@ -24,6 +26,9 @@ import java.util.concurrent.CompletableFuture;
  * <p><b>Thread-safety:</b> the control loop's thread only. Futures that are returned complete on any thread.
  */
 final class Session {
+    /** A front-end that blocks a reactor does so for at most twice this time. */
+    private static final int SIGNAL_WATCH_MILLIS = 500;
+
     final String name;
     final VirtioDevice device;
     final BackendOptions options;
@@ -31,12 +36,16 @@ final class Session {
     /** Negotiated virtio features, without the protocol's bit; read by any thread. */
     volatile long features;
 
+    /** Ends the connection for a reason that no message of it shows. */
+    Consumer<String> whenHostile = reason -> {};
+
     private final ControlLoop loop;
     private MemoryTable memory = MemoryTable.EMPTY;
     private InflightBuffer inflight;
     private BackendChannel channel;
     private boolean configChangePending;
     private boolean closed;
+    private ControlLoop.Timer signalWatch;
     /** Mappings that were taken from the rings and wait for the reactors. */
     private final List<Mapping> retired = new ArrayList<>();
 
@@ -107,9 +116,27 @@ final class Session {
                 name, ring.config(features, memory.guestMemory(), address, bytes), options.chainsPerPoll(), loop);
         return VringWorker.start(ring.reactor, device, start).thenApplyAsync(worker -> {
             ring.started(worker);
+            watchSignals();
             sendPendingConfigChange();
             return Outcome.DONE.join();
         }, loop);
+    }
+
+    /** Looks after the signals of running rings until everything is released: see {@link PeerSignal}. */
+    private void watchSignals() {
+        if (signalWatch == null) {
+            signalWatch = loop.schedule(SIGNAL_WATCH_MILLIS, TimeUnit.MILLISECONDS, () -> {
+                signalWatch = null;
+                for (Ring ring : rings) {
+                    if (ring.freeStuckSignal()) {
+                        whenHostile.accept("the eventfds of ring " + ring.index + " block whoever signals them");
+                    }
+                }
+                if (isRunning()) {
+                    watchSignals();
+                }
+            });
+        }
     }
 
     /** Stops a ring and gives its base. */

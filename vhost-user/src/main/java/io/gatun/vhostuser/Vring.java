@@ -1,6 +1,5 @@
 package io.gatun.vhostuser;
 
-import io.gatun.linux.EventFd;
 import io.gatun.reactor.Reactor;
 import io.gatun.vring.DeviceQueue;
 
@@ -14,6 +13,7 @@ public final class Vring {
     private final DeviceQueue queue;
     private final Reactor reactor;
     private final VringCounters counters;
+    private final PeerSignal signal = new PeerSignal();
 
     /** The driver's eventfd, or -1 while there is none: the driver polls, or has not said yet. */
     private int callFd;
@@ -73,6 +73,11 @@ public final class Vring {
         publish(0);
     }
 
+    /** How this ring signals its front-end. */
+    PeerSignal signal() {
+        return signal;
+    }
+
     /** Swaps the driver's eventfd; a driver with a running ring is called, so that no notification is lost in between. */
     void replaceCallFd(int fd) {
         callFd = fd;
@@ -92,7 +97,7 @@ public final class Vring {
         int fd = callFd;
         if (fd >= 0) {
             counters.called();
-            EventFd.signal(fd);
+            signal.signal(fd);
         }
     }
 }

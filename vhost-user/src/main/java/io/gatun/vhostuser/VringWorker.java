@@ -1,6 +1,5 @@
 package io.gatun.vhostuser;
 
-import io.gatun.linux.EventFd;
 import io.gatun.linux.LinuxException;
 import io.gatun.linux.Memory;
 import io.gatun.reactor.Poller;
@@ -119,8 +118,9 @@ final class VringWorker implements Poller {
         updateBudget();
     }
 
-    Reactor reactor() {
-        return reactor;
+    /** How the ring signals its front-end, for the control loop to look after. */
+    PeerSignal signal() {
+        return vring.signal();
     }
 
     CompletableFuture<Void> setEnabled(boolean enable) {
@@ -143,7 +143,7 @@ final class VringWorker implements Poller {
         return on(reactor, () -> {
             errorFd = fd;
             if (broken && fd >= 0) {
-                EventFd.signal(fd);
+                vring.signal().signal(fd);
             }
             return null;
         });
@@ -306,7 +306,7 @@ final class VringWorker implements Poller {
         LOG.warn("{} is broken: {}", name, cause == null || cause instanceof InternalError ? reason : reason + ": " + cause);
         LOG.debug("{} broke here", name, cause);
         if (errorFd >= 0) {
-            EventFd.signal(errorFd);
+            vring.signal().signal(errorFd);
         }
         whenBroken.accept(reason);
     }

@@ -2,14 +2,21 @@ package io.gatun.vhostuser;
 
 import static io.gatun.vhostuser.RawFrontend.bytes;
 import static io.gatun.vhostuser.RawFrontend.message;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gatun.linux.Errno;
+import io.gatun.linux.Fd;
+import io.gatun.linux.FileIo;
+import io.gatun.linux.Mapping;
 import io.gatun.linux.Memory;
 import io.gatun.linux.MemoryFile;
 import io.gatun.linux.UnixSocket;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.invoke.MethodHandle;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -61,7 +68,7 @@ class HostileFrontendTest {
         steps.add(g -> g.raw
                 .ask(RawFrontend.GET_INFLIGHT_FD, bytes(0L, 0L, (short) 2, (short) 8, 0))
                 .descriptors()
-                .forEach(io.gatun.linux.Fd::close));
+                .forEach(Fd::close));
         steps.add(TestGuest::shareMemory);
         steps.add(g -> g.makeQueue(0, 8));
         steps.add(g -> g.setNum(0, 8));
@@ -293,6 +300,38 @@ class HostileFrontendTest {
             case 31, 32 -> 24;
             default -> 0;
         };
+    }
+
+    /** The eventfd is the front-end's too: it makes it blocking again and fills its counter. */
+    @Test
+    void aCallDescriptorThatBlocksWhoeverSignalsIt() throws Throwable {
+        try (TestGuest guest = connect();
+                Mapping count = Mapping.anonymous(4096)) {
+            guest.setUp(0, 8);
+            guest.exchange(0);
+            guest.calls[0].drain();
+            Memory.putLong(count.address(), -2);
+            assertEquals(8, FileIo.write(guest.calls[0].fd().value(), count.address(), 8));
+            makeBlocking(guest.calls[0].fd());
+            guest.offer(0);
+            guest.raw.assertEnded();
+            // Both reactors serve: the neighbour's, and, on the next connection, the one that was blocked.
+            neighbour.exchange(0);
+        }
+        try (TestGuest next = connect()) {
+            next.setUp(0, 8);
+            next.exchange(0);
+        }
+    }
+
+    private static void makeBlocking(Fd fd) throws Throwable {
+        Linker linker = Linker.nativeLinker();
+        MethodHandle fcntl = linker.downcallHandle(
+                linker.defaultLookup().find("fcntl").orElseThrow(),
+                FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT),
+                Linker.Option.firstVariadicArg(2));
+        int setFlags = 4;
+        assertEquals(0, (int) fcntl.invokeExact(fd.value(), setFlags, 0));
     }
 
     @Test
