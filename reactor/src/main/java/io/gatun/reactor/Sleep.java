@@ -3,15 +3,13 @@ package io.gatun.reactor;
 import io.gatun.linux.Epoll;
 import io.gatun.linux.EventFd;
 import io.gatun.linux.LinuxException;
-import java.lang.invoke.VarHandle;
 
 /**
  * How a reactor falls asleep and is woken, without a lost wake-up and without a system call while it is awake.
  *
  * <p>The sleeper {@linkplain #announce announces} that it will sleep, looks for work once more, and only then sleeps.
- * Whoever brings work makes it visible first and then {@linkplain #wake wakes}. Each side writes and then reads what
- * the other writes, with a full fence in between, so at least one of them sees the other: the sleeper sees the work, or
- * the bringer sees the sleeper and signals. A signal that comes before the sleep is kept by the eventfd.
+ * Whoever brings work makes it visible first and then {@linkplain #wake wakes}: the sleeper sees the work, or the bringer
+ * sees the {@link Announcement} and signals. A signal that comes before the sleep is kept by the eventfd.
  *
  * <p>Everything is edge-triggered and nothing is drained: each write to a watched descriptor makes the next sleep end,
  * and an edge that nobody waited for costs one short sleep.
@@ -22,10 +20,9 @@ final class Sleep implements AutoCloseable {
     /** Edges taken per wake-up; further ones stay with the kernel and end the next sleep. */
     private static final int EDGES = 64;
 
+    private final Announcement announcement = new Announcement();
     private final EventFd alarm;
     private final Epoll epoll;
-
-    private volatile boolean announced;
 
     Sleep() {
         alarm = EventFd.create();
@@ -51,18 +48,14 @@ final class Sleep implements AutoCloseable {
 
     /** To be called by whoever made work visible; costs a fence and a load while the sleeper is awake. */
     void wake() {
-        // Pairs with announce(): the work before the load of the announcement.
-        VarHandle.fullFence();
-        if (announced) {
+        if (announcement.isMade()) {
             alarm.signal();
         }
     }
 
     /** The sleeper will look for work once more and then sleep, or call {@link #end}. */
     void announce() {
-        announced = true;
-        // Pairs with wake(): the announcement before the last look for work.
-        VarHandle.fullFence();
+        announcement.announce();
     }
 
     /** Sleeps until a watched descriptor is written to or {@link #wake} is called; after {@link #announce}. */
@@ -75,7 +68,7 @@ final class Sleep implements AutoCloseable {
 
     /** The sleeper is awake. */
     void end() {
-        announced = false;
+        announcement.withdraw();
     }
 
     @Override
