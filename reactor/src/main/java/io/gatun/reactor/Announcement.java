@@ -5,9 +5,9 @@ import java.lang.invoke.VarHandle;
 /**
  * Says that a sleeper is about to sleep: the flag that no wake-up is lost over.
  *
- * <p>The sleeper {@linkplain #announce announces} and then looks for work. Whoever brings work makes it visible and then
- * asks whether the announcement {@linkplain #isMade is made}. Each side writes and then reads what the other writes, with
- * a full fence in between, so at least one of them sees the other.
+ * <p>The sleeper {@linkplain #announce announces} and then looks for work. Whoever brings work makes it visible and
+ * then asks whether the announcement {@linkplain #isMade is made}. Each side writes and then reads what the other
+ * writes, with a full fence in between, so at least one of them sees the other.
  *
  * <p><b>Thread-safety:</b> {@link #isMade} is for any thread, the rest for the sleeper.
  */

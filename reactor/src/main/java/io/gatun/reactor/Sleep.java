@@ -8,8 +8,8 @@ import io.gatun.linux.LinuxException;
  * How a reactor falls asleep and is woken, without a lost wake-up and without a system call while it is awake.
  *
  * <p>The sleeper {@linkplain #announce announces} that it will sleep, looks for work once more, and only then sleeps.
- * Whoever brings work makes it visible first and then {@linkplain #wake wakes}: the sleeper sees the work, or the bringer
- * sees the {@link Announcement} and signals. A signal that comes before the sleep is kept by the eventfd.
+ * Whoever brings work makes it visible first and then {@linkplain #wake wakes}: the sleeper sees the work, or the
+ * bringer sees the {@link Announcement} and signals. A signal that comes before the sleep is kept by the eventfd.
  *
  * <p>Everything is edge-triggered and nothing is drained: each write to a watched descriptor makes the next sleep end,
  * and an edge that nobody waited for costs one short sleep.

@@ -103,8 +103,8 @@ public final class SharedMemory implements AutoCloseable {
     public Region addRegion(long guestAddress, long lengthBytes) {
         long unit = huge ? hugepageBytes() : PAGE_BYTES;
         long rounded = (lengthBytes + unit - 1) / unit * unit;
-        MemoryFile file =
-                huge ? MemoryFile.createHuge("gatun-front-end", rounded) : MemoryFile.create("gatun-front-end", rounded);
+        String name = "gatun-front-end";
+        MemoryFile file = huge ? MemoryFile.createHuge(name, rounded) : MemoryFile.create(name, rounded);
         try {
             file.addSeals(MemoryFile.SEAL_SHRINK);
             Region region = new Region(file, file.map(), guestAddress);
