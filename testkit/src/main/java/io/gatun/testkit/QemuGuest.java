@@ -216,7 +216,7 @@ public final class QemuGuest implements AutoCloseable {
                 command.addAll(List.of(
                         "-kernel", kernel.image().toString(),
                         "-initrd", Initramfs.of(kernel, modules).toString(),
-                        "-append", "console=ttyS0 quiet panic=-1"));
+                        "-append", "console=ttyS0 panic=-1"));
             }
             for (int i = 0; i < disks.size(); i++) {
                 command.addAll(disks.get(i).arguments(i));

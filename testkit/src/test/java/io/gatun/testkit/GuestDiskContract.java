@@ -87,9 +87,13 @@ abstract class GuestDiskContract {
     }
 
     static QemuGuest guestOf(DiskServer server) {
-        return QemuGuest.builder()
+        QemuGuest.Builder guest = QemuGuest.builder()
                 .processors(Math.max(2, server.spec().queues()))
-                .disk(server.guestDisk())
-                .boot();
+                .disk(server.guestDisk());
+        try {
+            return guest.boot();
+        } catch (AssertionError e) {
+            throw new AssertionError(e.getMessage() + "\n" + server + " said:\n" + server.process().tail(), e);
+        }
     }
 }
