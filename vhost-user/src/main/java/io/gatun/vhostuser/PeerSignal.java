@@ -31,7 +31,9 @@ final class PeerSignal {
         }
     }
 
+    @SuppressWarnings("UnusedVariable") // Read and written through its handle.
     private int underWay = NONE;
+
     private long begun;
     private volatile boolean silent;
 

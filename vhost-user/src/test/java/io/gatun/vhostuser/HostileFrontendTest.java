@@ -324,6 +324,7 @@ class HostileFrontendTest {
         }
     }
 
+    @SuppressWarnings("restricted") // The linux module has no reason to offer this.
     private static void makeBlocking(Fd fd) throws Throwable {
         Linker linker = Linker.nativeLinker();
         MethodHandle fcntl = linker.downcallHandle(
