@@ -53,6 +53,7 @@ class VringWorkerTest {
         final Vring vring;
         final AtomicInteger inFlight = new AtomicInteger();
         final AtomicInteger polls = new AtomicInteger();
+        final AtomicInteger failuresLeft = new AtomicInteger(Integer.MAX_VALUE);
         volatile Error failure;
         volatile boolean closed;
 
@@ -63,7 +64,7 @@ class VringWorkerTest {
         @Override
         public int poll(int maxChains) {
             polls.incrementAndGet();
-            if (failure != null) {
+            if (failure != null && failuresLeft.getAndDecrement() > 0) {
                 throw failure;
             }
             DescriptorChain chain = new DescriptorChain(8);
@@ -188,9 +189,9 @@ class VringWorkerTest {
         VringWorker worker = start();
         offer();
         BackendLab.await("the request", () -> handler.get().inFlight() == 1);
+        handler.get().failuresLeft.set(3);
         handler.get().failure = new StackOverflowError("a passing one");
         BackendLab.await("the break", () -> broken.get() != null);
-        handler.get().failure = null;
         int polls = handler.get().polls.get();
         BackendLab.await("polls", () -> handler.get().polls.get() > polls + 3);
         CompletableFuture<Integer> stopped = worker.stop();
