@@ -51,7 +51,8 @@ public final class FileBdev implements Bdev {
     public static FileBdev open(FileOptions options) {
         FileImage image = FileImage.open(options);
         if (image.isInMemory()) {
-            // The kernel hands io_uring's requests for such a file to a helper thread each; a plain call copies at once.
+            // The kernel hands io_uring's requests for such a file to a helper thread each; a plain call copies at
+            // once.
             return new FileBdev(options, image, false);
         }
         Optional<LinuxException> refusal = IoUring.probe();

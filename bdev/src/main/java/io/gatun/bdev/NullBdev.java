@@ -27,7 +27,9 @@ public final class NullBdev implements Bdev {
         return new NullBdev(options);
     }
 
-    /** Changes the size, in blocks, and tells the listeners; throws {@link IllegalArgumentException} if it is refused. */
+    /**
+     * Changes the size, in blocks, and tells the listeners; throws {@link IllegalArgumentException} if it is refused.
+     */
     public void resize(long newBlockCount) {
         Geometry.check(options.blockSizeBytes(), options.physicalBlockSizeBytes(), newBlockCount);
         blockCount = newBlockCount;

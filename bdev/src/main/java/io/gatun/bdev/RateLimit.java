@@ -5,10 +5,10 @@ import java.util.concurrent.atomic.AtomicLong;
 /**
  * Limits of requests and bytes per second that the queues of a disk share.
  *
- * <p>Each limit is a leaky bucket kept as one time: when what was let in so far will have drained. A request moves it on
- * by its cost, and nothing is let in while it is more than {@link #BURST_NANOS} ahead. A queue asks before it takes
- * requests from its ring and charges them when it knows them, so the last burst may overdraw; what is overdrawn is waited
- * for afterwards. Requests stay in the order of their ring: one that has to wait holds up those behind it.
+ * <p>Each limit is a leaky bucket kept as one time: when what was let in so far will have drained. A request moves it
+ * on by its cost, and nothing is let in while it is more than {@link #BURST_NANOS} ahead. A queue asks before it takes
+ * requests from its ring and charges them when it knows them, so the last burst may overdraw; what is overdrawn is
+ * waited for afterwards. Requests stay in the order of their ring: one that has to wait holds up those behind it.
  *
  * <p><b>Thread-safety:</b> any thread. Allocates nothing after construction.
  */

@@ -108,7 +108,9 @@ final class RingFileChannel extends BdevChannel {
         prepare(operation, request);
     }
 
-    /** Queues the next step. There is room: the ring has an entry for every operation, and each has one step at a time. */
+    /**
+     * Queues the next step. There is room: the ring has an entry for every operation, and each has one step at a time.
+     */
     private void prepare(int operation, BdevRequest request) {
         boolean queued =
                 switch (request.operation) {

@@ -4,7 +4,10 @@ import io.gatun.bdev.Bdev;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** Writes the configuration space (VIRTIO 1.3 §5.2.4). Every field has its value whether its feature is negotiated or not. */
+/**
+ * Writes the configuration space (VIRTIO 1.3 §5.2.4). Every field has its value whether its feature is negotiated or
+ * not.
+ */
 final class BlkConfig {
     /** A data segment's length at most: large, as a host address range is all that it becomes. */
     static final int SIZE_MAX = 4 << 20;

@@ -106,7 +106,9 @@ public final class VirtioBlkDevice implements VirtioDevice {
         BlkConfig.write(target, bdev, options.queues(), writeback);
     }
 
-    /** Only {@code writeback} is the driver's to write, to 0 or 1 (§5.2.4); a migrated device's other fields are ours. */
+    /**
+     * Only {@code writeback} is the driver's to write, to 0 or 1 (§5.2.4); a migrated device's other fields are ours.
+     */
     @Override
     public int writeConfig(int offset, byte[] value, boolean migration) {
         int at = VirtioBlk.CONFIG_WRITEBACK - offset;

@@ -26,7 +26,7 @@ public record VirtioBlkOptions(int queues, boolean readOnly, boolean packed, Str
         }
         if (serial.length() > VirtioBlk.ID_BYTES || !serial.chars().allMatch(c -> c >= ' ' && c <= '~')) {
             throw new IllegalArgumentException(
-                    "serial must be at most " + VirtioBlk.ID_BYTES + " printable ASCII characters, not '" + serial + "'");
+                    "serial must be at most 20 printable ASCII characters, not '" + serial + "'");
         }
     }
 

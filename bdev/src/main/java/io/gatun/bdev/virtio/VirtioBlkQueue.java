@@ -35,7 +35,10 @@ final class VirtioBlkQueue implements QueueHandler {
 
     private final BlkSlot[] slots;
 
-    /** A stack of slots that are not pending; the top one is filled by pop, and stays there if its request is done at once. */
+    /**
+     * A stack of slots that are not pending; the top one is filled by pop, and stays there if its request is done at
+     * once.
+     */
     private final BlkSlot[] free;
 
     private int freeCount;

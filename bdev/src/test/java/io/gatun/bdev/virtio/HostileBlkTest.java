@@ -15,7 +15,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What a guest must not do: every request is answered with a status or breaks its own queue, and the disk is unharmed. */
+/**
+ * What a guest must not do: every request is answered with a status or breaks its own queue, and the disk is unharmed.
+ */
 class HostileBlkTest {
     private static final int DISK_BYTES = 1 << 20;
     private static final int SECTORS = DISK_BYTES / 512;

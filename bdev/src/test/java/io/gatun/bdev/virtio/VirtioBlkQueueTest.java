@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import io.gatun.bdev.MallocBdev;
 import io.gatun.bdev.MallocOptions;
 import io.gatun.linux.Memory;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -98,7 +99,8 @@ class VirtioBlkQueueTest {
             assertEquals(VirtioBlk.S_OK, guest.write(3, new byte[1024]).status());
             for (int second : new int[] {0, 1, 15, 16, 17, 512}) {
                 writeInPieces(request, first, second);
-                assertArrayEquals(data, guest.read(3, 1024).data(), "cut at " + first + " and after " + second + " more");
+                String cut = "cut at " + first + " and after " + second + " more";
+                assertArrayEquals(data, guest.read(3, 1024).data(), cut);
             }
             guest.releaseBuffers();
         }
@@ -160,7 +162,8 @@ class VirtioBlkQueueTest {
         assertEquals(1, flush.usedLength());
         BlkGuest.Answer id = guest.run(VirtioBlk.T_GET_ID, 0, NONE, 20);
         assertEquals(VirtioBlk.S_OK, id.status());
-        assertArrayEquals(Arrays.copyOf("serial-0".getBytes(java.nio.charset.StandardCharsets.US_ASCII), 20), id.data());
+        byte[] serial = "serial-0".getBytes(StandardCharsets.US_ASCII);
+        assertArrayEquals(Arrays.copyOf(serial, 20), id.data());
         assertEquals(21, id.usedLength());
         assertEquals(1, guest.device.counters().getFirst().flushes());
     }

@@ -42,7 +42,8 @@ class ZeroAllocationTest {
                 lengths[i * 3 + 1] = 4096;
                 lengths[i * 3 + 2] = 1;
             }
-            // Code that is not compiled yet allocates, a native call above all: so this waits for a measurement of zero.
+            // Code that is not compiled yet allocates, a native call above all: so this waits for a measurement of
+            // zero.
             ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
             long deadline = System.nanoTime() + 20_000_000_000L;
             long allocated;
