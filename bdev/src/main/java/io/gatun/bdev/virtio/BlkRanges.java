@@ -76,7 +76,7 @@ final class BlkRanges {
             }
             byte status = check(discard, capacitySectors, blockSectors);
             if (status != VirtioBlk.S_OK) {
-                clearAfterRefusal();
+                count = 0;
                 return status;
             }
         }
@@ -114,10 +114,6 @@ final class BlkRanges {
     private byte refuse(byte status, String reason) {
         problem = reason;
         return status;
-    }
-
-    private void clearAfterRefusal() {
-        count = 0;
     }
 
     private long number(int offset, int bytes) {

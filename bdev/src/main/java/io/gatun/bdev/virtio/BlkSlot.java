@@ -17,7 +17,7 @@ final class BlkSlot {
     /** Grown when a guest sends more, up to the size of its ring. */
     private static final int EXPECTED_SEGMENTS = 16;
 
-    /** Of every {@link DescriptorChain} fields only the identity is needed once the request is framed. */
+    /** Once the request is framed, the queue needs its identity only: the segments are ours to trim. */
     final DescriptorChain chain = new DescriptorChain(EXPECTED_SEGMENTS);
 
     final BdevRequest request = new BdevRequest();
