@@ -4,8 +4,8 @@ import io.gatun.linux.Fd;
 import io.gatun.linux.UnixSocket;
 
 /**
- * The channel on which this end makes requests ({@code SET_BACKEND_REQ_FD}). Only {@code CONFIG_CHANGE_MSG} is sent, without asking
- * for a reply: waiting for one could deadlock with a front-end that waits for us.
+ * The channel on which this end makes requests ({@code SET_BACKEND_REQ_FD}). Only {@code CONFIG_CHANGE_MSG} is sent,
+ * without asking for a reply: waiting for one could deadlock with a front-end that waits for us.
  *
  * <p><b>Thread-safety:</b> the control loop's thread only.
  */

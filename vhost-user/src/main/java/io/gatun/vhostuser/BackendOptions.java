@@ -3,10 +3,11 @@ package io.gatun.vhostuser;
 /**
  * What can be chosen per back-end.
  *
- * @param requireSealedMemory whether guest memory that could be truncated under us ({@code F_SEAL_SHRINK} is missing) is refused
+ * @param requireSealedMemory whether guest memory that could be truncated under us is refused: its file lacks
+ *     {@code F_SEAL_SHRINK}
  * @param chainsPerPoll how many chains a ring may take per duty cycle before the next ring has its turn, 1 to 1024
- * @param drainSeconds how long a stopping ring may take to finish what is in flight before its connection is given up; what is
- *     still in flight then keeps its memory mapped until it is finished
+ * @param drainSeconds how long a stopping ring may take to finish what is in flight before its connection is given up;
+ *     what is still in flight then keeps its memory mapped until it is finished
  * @param messageSeconds how long a front-end may leave a message unfinished
  */
 public record BackendOptions(

@@ -11,9 +11,9 @@ import org.slf4j.LoggerFactory;
 /**
  * One front-end's socket: takes messages one after the other, and sends what becomes of them.
  *
- * <p>A message whose outcome depends on a ring parks the connection: no further message is read until the ring's reactor has
- * confirmed. The loop goes on with other connections. A violation is answered, if the front-end asked for answers, and ends the
- * connection.
+ * <p>A message whose outcome depends on a ring parks the connection: no further message is read until the ring's
+ * reactor has confirmed. The loop goes on with other connections. A violation is answered, if the front-end asked for
+ * answers, and ends the connection.
  *
  * <p><b>Thread-safety:</b> the control loop's thread only.
  */
@@ -174,7 +174,10 @@ final class Connection {
         }
     }
 
-    /** A message that has begun has to be finished: a connection that stalls in the middle of one holds the device for nothing. */
+    /**
+     * A message that has begun has to be finished: a connection that stalls in the middle of one holds the device for
+     * nothing.
+     */
     private void limitWait() {
         if (parked != null) {
             return;

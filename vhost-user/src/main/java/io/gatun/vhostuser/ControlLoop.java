@@ -17,11 +17,11 @@ import org.slf4j.LoggerFactory;
 /**
  * The control plane's one thread: waits for sockets, timers and commands, and never for a device.
  *
- * <p>Whoever runs here must not block. What has to wait for a ring hands a command to its reactor and continues in a command to
- * this loop.
+ * <p>Whoever runs here must not block. What has to wait for a ring hands a command to its reactor and continues in a
+ * command to this loop.
  *
- * <p><b>Thread-safety:</b> {@link #execute}, {@link #schedule} and {@link #close} are for any thread; {@link #watch} and what it
- * returns are for the loop's own thread.
+ * <p><b>Thread-safety:</b> {@link #execute}, {@link #schedule} and {@link #close} are for any thread; {@link #watch}
+ * and what it returns are for the loop's own thread.
  */
 public final class ControlLoop implements AutoCloseable, Executor {
     /** What happens when a watched descriptor is ready. */
@@ -144,7 +144,10 @@ public final class ControlLoop implements AutoCloseable, Executor {
         return thread.equals(Thread.currentThread());
     }
 
-    /** Waits for {@code events} on a descriptor, level-triggered; throws {@link LinuxException} for what cannot be waited for. */
+    /**
+     * Waits for {@code events} on a descriptor, level-triggered; throws {@link LinuxException} for what cannot be
+     * waited for.
+     */
     Watch watch(int fd, int events, Readiness readiness) {
         assert inLoopThread() : "watch a descriptor on the control loop's thread";
         Watch watch = new Watch(fd, events, nextToken++, readiness);

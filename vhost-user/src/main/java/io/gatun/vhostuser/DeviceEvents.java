@@ -7,8 +7,9 @@ package io.gatun.vhostuser;
  */
 public interface DeviceEvents {
     /**
-     * The configuration space changed: sent as {@code CONFIG_CHANGE_MSG} where the front-end opened the back-end channel, or as
-     * soon as a ring runs, because a suspended device must not speak. Several changes may become one message.
+     * The configuration space changed: sent as {@code CONFIG_CHANGE_MSG} where the front-end opened the back-end
+     * channel, or as soon as a ring runs, because a suspended device must not speak. Several changes may become one
+     * message.
      */
     void configChanged();
 }

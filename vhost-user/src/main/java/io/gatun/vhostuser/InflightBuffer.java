@@ -9,8 +9,8 @@ import io.gatun.vhostuser.Payload.Inflight;
 import io.gatun.vring.InflightLayout;
 
 /**
- * The shared buffer in which rings note what is in flight, so that a successor of this process can go on; one equal region per
- * queue, each on its own cache lines. The front-end keeps the file and never reads it.
+ * The shared buffer in which rings note what is in flight, so that a successor of this process can go on; one equal
+ * region per queue, each on its own cache lines. The front-end keeps the file and never reads it.
  *
  * <p><b>Thread-safety:</b> immutable; each ring writes its own region.
  */
@@ -26,7 +26,10 @@ final class InflightBuffer implements AutoCloseable {
         this.described = described;
     }
 
-    /** Makes the file that {@code GET_INFLIGHT_FD} asks for: zeroed, and sealed, as the front-end has no reason to resize it. */
+    /**
+     * Makes the file that {@code GET_INFLIGHT_FD} asks for: zeroed, and sealed, as the front-end has no reason to
+     * resize it.
+     */
     static MemoryFile createFile(Inflight wanted, boolean packed) throws ProtocolViolation {
         checkCounts(wanted);
         long bytes = wanted.queues() * stride(packed, wanted.queueSize());
@@ -60,7 +63,9 @@ final class InflightBuffer implements AutoCloseable {
         }
     }
 
-    /** Where a ring's region starts, or 0 if the buffer was made for fewer queues; too small a buffer is a violation. */
+    /**
+     * Where a ring's region starts, or 0 if the buffer was made for fewer queues; too small a buffer is a violation.
+     */
     long address(int ring, int size, boolean packed) throws ProtocolViolation {
         if (ring >= described.queues()) {
             return 0;

@@ -15,8 +15,9 @@ import org.slf4j.LoggerFactory;
 /**
  * The memory regions that a front-end shares, mapped: an immutable list, of which each change makes a new one.
  *
- * <p>A region is mapped only after its file was found to be long enough, because a touch past a file's end is a fault. What a
- * front-end truncates later is met where it is touched (see {@link VringWorker}); a file sealed against shrinking cannot be.
+ * <p>A region is mapped only after its file was found to be long enough, because a touch past a file's end is a fault.
+ * What a front-end truncates later is met where it is touched (see {@link VringWorker}); a file sealed against
+ * shrinking cannot be.
  *
  * <p><b>Thread-safety:</b> immutable; mappings are closed by the session once no reactor can see them.
  */
@@ -37,7 +38,8 @@ record MemoryTable(List<Region> regions, GuestMemory guestMemory) {
     }
 
     /** A table of these regions alone; descriptors stay the caller's, and nothing stays mapped where this throws. */
-    static MemoryTable of(List<MemoryRegion> described, List<Fd> files, boolean requireSealed) throws ProtocolViolation {
+    static MemoryTable of(List<MemoryRegion> described, List<Fd> files, boolean requireSealed)
+            throws ProtocolViolation {
         List<Region> mapped = new ArrayList<>();
         try {
             for (int i = 0; i < described.size(); i++) {
@@ -152,6 +154,6 @@ record MemoryTable(List<Region> regions, GuestMemory guestMemory) {
                             + " let the front-end use a memfd with F_SEAL_SHRINK",
                     region.guestAddress());
         }
-        LOG.debug("memory at guest address 0x{} could be truncated by its owner", Long.toHexString(region.guestAddress()));
+        LOG.debug("memory at guest address {} could be truncated by its owner", region.guestAddress());
     }
 }

@@ -24,8 +24,8 @@ import java.util.List;
 /**
  * Puts messages together from a stream that may be cut anywhere.
  *
- * <p>Never reads past the message it is at, so that descriptors, which come with a message's first byte, stay with their message.
- * Flags and size are checked before the payload is waited for; the rest is {@link RequestRule}'s.
+ * <p>Never reads past the message it is at, so that descriptors, which come with a message's first byte, stay with
+ * their message. Flags and size are checked before the payload is waited for; the rest is {@link RequestRule}'s.
  *
  * <p><b>Thread-safety:</b> one thread.
  */

@@ -10,7 +10,8 @@ import java.util.ArrayDeque;
 /**
  * Sends messages without waiting; what the socket does not take is kept for {@link #flush}.
  *
- * <p>The caller stops taking requests while something {@linkplain #isBlocked is kept}, so that no peer can make it grow.
+ * <p>The caller stops taking requests while something {@linkplain #isBlocked is kept}, so that no peer can make it
+ * grow.
  *
  * <p><b>Thread-safety:</b> one thread.
  */

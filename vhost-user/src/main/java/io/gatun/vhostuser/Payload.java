@@ -4,7 +4,10 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The structures that payloads carry. Reading trusts the payload's length, which {@link RequestRule} has checked, and no value. */
+/**
+ * The structures that payloads carry. Reading trusts the payload's length, which {@link RequestRule} has checked, and
+ * no value.
+ */
 sealed interface Payload {
     /** Bytes for a message: zeroed padding included. */
     ByteBuffer encode();

@@ -9,10 +9,10 @@ import java.util.List;
 /**
  * Signals the eventfds of one ring's front-end, and gets out of it when the front-end makes that impossible.
  *
- * <p>A front-end shares the open file: it can clear {@code O_NONBLOCK} and saturate the counter, and the next signal blocks the
- * reactor, and with it the rings of others. The kernel has no signal that cannot block. So the control loop looks at every ring
- * once in a while: a signal that has been under way since the last look is freed by draining the eventfd, and the ring never signals
- * again.
+ * <p>A front-end shares the open file: it can clear {@code O_NONBLOCK} and saturate the counter, and the next signal
+ * blocks the reactor, and with it the rings of others. The kernel has no signal that cannot block. So the control loop
+ * looks at every ring once in a while: a signal that has been under way since the last look is freed by draining the
+ * eventfd, and the ring never signals again.
  *
  * <p><b>Thread-safety:</b> {@link #signal} is for the ring's reactor, the rest for the control loop.
  */

@@ -2,7 +2,10 @@ package io.gatun.vhostuser;
 
 import java.io.Serial;
 
-/** The peer did what the protocol forbids, or what cannot be done for it: the reason, in words. Ends its connection, nothing else. */
+/**
+ * The peer did what the protocol forbids, or what cannot be done for it: the reason, in words. Ends its connection,
+ * nothing else.
+ */
 final class ProtocolViolation extends Exception {
     @Serial
     private static final long serialVersionUID = 1L;

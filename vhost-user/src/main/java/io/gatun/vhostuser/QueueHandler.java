@@ -3,10 +3,11 @@ package io.gatun.vhostuser;
 /**
  * Serves one started queue of a device.
  *
- * <p>The worker that owns the queue calls {@link #poll} over and over. A handler takes chains from {@link Vring#queue()}, puts them
- * back used, and calls {@link Vring#publish()} once per batch. It need not look at notifications: the worker arms the queue's kicks
- * before it sleeps. What {@code poll} throws breaks this queue and no other; afterwards it is still called with 0 until
- * {@link #inFlight()} is 0, because memory that a request may still write to cannot be unmapped.
+ * <p>The worker that owns the queue calls {@link #poll} over and over. A handler takes chains from {@link
+ * Vring#queue()}, puts them back used, and calls {@link Vring#publish()} once per batch. It need not look at
+ * notifications: the worker arms the queue's kicks before it sleeps. What {@code poll} throws breaks this queue and no
+ * other; afterwards it is still called with 0 until {@link #inFlight()} is 0, because memory that a request may still
+ * write to cannot be unmapped.
  *
  * <p><b>Thread-safety:</b> every method is called on the thread of {@link Vring#reactor()}.
  */
@@ -14,7 +15,8 @@ public interface QueueHandler extends AutoCloseable {
     /**
      * Serves the queue for a bounded time.
      *
-     * @param maxChains how many new chains may be taken; 0 only completes what is in flight (the queue is disabled or stopping)
+     * @param maxChains how many new chains may be taken; 0 only completes what is in flight (the queue is disabled or
+     * stopping)
      * @return the work done, such as chains taken plus chains completed; 0 means idle
      */
     int poll(int maxChains);

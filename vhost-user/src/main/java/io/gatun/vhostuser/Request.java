@@ -1,8 +1,8 @@
 package io.gatun.vhostuser;
 
 /**
- * The numbers of the requests that a front-end sends, and of those that a back-end sends on its own channel. Source: QEMU
- * {@code docs/interop/vhost-user.rst}, "Front-end message types" and "Back-end message types".
+ * The numbers of the requests that a front-end sends, and of those that a back-end sends on its own channel. Source:
+ * QEMU {@code docs/interop/vhost-user.rst}, "Front-end message types" and "Back-end message types".
  */
 final class Request {
     static final int GET_FEATURES = 1;

@@ -18,8 +18,8 @@ import static io.gatun.vhostuser.MessageLayout.VRING_STATE_BYTES;
 import java.nio.ByteBuffer;
 
 /**
- * When a front-end's request is well-formed and legal: one row per request, checked in the same order for each: syntax, the
- * protocol feature that gates it, attached descriptors. What passes may be dispatched.
+ * When a front-end's request is well-formed and legal: one row per request, checked in the same order for each: syntax,
+ * the protocol feature that gates it, attached descriptors. What passes may be dispatched.
  *
  * @param name as in the specification
  * @param minBytes least payload

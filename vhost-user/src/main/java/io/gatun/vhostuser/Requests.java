@@ -14,12 +14,11 @@ import io.gatun.vhostuser.Payload.VringAddress;
 import io.gatun.vhostuser.Payload.VringState;
 import io.gatun.vring.VirtioFeatures;
 import java.nio.ByteBuffer;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * What each request does to a session. Requests arrive here well-formed, with their feature set and their descriptors counted (see
- * {@link RequestRule}); what only the session can judge is judged here.
+ * What each request does to a session. Requests arrive here well-formed, with their feature set and their descriptors
+ * counted (see {@link RequestRule}); what only the session can judge is judged here.
  *
  * <p><b>Thread-safety:</b> the control loop's thread only.
  */
@@ -59,7 +58,8 @@ final class Requests {
             case Request.SET_FEATURES -> setFeatures(message.u64());
             case Request.GET_PROTOCOL_FEATURES -> Outcome.reply(request, offeredProtocol);
             case Request.SET_PROTOCOL_FEATURES -> setProtocolFeatures(message.u64());
-            // An owner is whoever is connected, and resetting it is deprecated and best ignored; nothing is logged as dirty.
+            // The owner is whoever is connected; resetting it is deprecated and best ignored. Nothing is logged as
+            // dirty.
             case Request.SET_OWNER, Request.RESET_OWNER, Request.SET_LOG_FD -> Outcome.DONE;
             case Request.GET_QUEUE_NUM -> Outcome.reply(request, device.queueCount());
             case Request.GET_MAX_MEM_SLOTS -> Outcome.reply(request, MAX_MEMORY_SLOTS);
@@ -148,7 +148,8 @@ final class Requests {
 
     private CompletableFuture<Outcome> setProtocolFeatures(long wanted) throws ProtocolViolation {
         if ((wanted & ~offeredProtocol) != 0) {
-            throw new ProtocolViolation("SET_PROTOCOL_FEATURES has 0x%x, which was not offered", wanted & ~offeredProtocol);
+            throw new ProtocolViolation(
+                    "SET_PROTOCOL_FEATURES has 0x%x, which was not offered", wanted & ~offeredProtocol);
         }
         protocolFeatures = wanted;
         return Outcome.DONE;

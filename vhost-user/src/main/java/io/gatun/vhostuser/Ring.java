@@ -13,8 +13,8 @@ import java.util.stream.Stream;
 /**
  * One ring as the control plane sees it: what the front-end has said about it, and its worker while it is started.
  *
- * <p>Started and enabled are independent. A ring starts with its kick descriptor ({@code SET_VRING_KICK}), when size and addresses
- * are known and mapped, and stops with {@code GET_VRING_BASE}; it can start again.
+ * <p>Started and enabled are independent. A ring starts with its kick descriptor ({@code SET_VRING_KICK}), when size
+ * and addresses are known and mapped, and stops with {@code GET_VRING_BASE}; it can start again.
  *
  * <p><b>Thread-safety:</b> the control loop's thread only, except {@link #status}.
  */
@@ -167,7 +167,10 @@ final class Ring {
         return true;
     }
 
-    /** Accepts eventfds and nothing else: a pipe, socket or file could stop the reactor that writes to it, or never wake it. */
+    /**
+     * Accepts eventfds and nothing else: a pipe, socket or file could stop the reactor that writes to it, or never wake
+     * it.
+     */
     static void requireEventFd(String request, Fd descriptor) throws ProtocolViolation {
         if (!EventFd.isEventFd(descriptor.value())) {
             throw new ProtocolViolation("%s carries a descriptor that is not an eventfd", request);

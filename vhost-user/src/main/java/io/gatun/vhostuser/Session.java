@@ -16,12 +16,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /**
- * What one connection has set up: memory, the in-flight buffer, rings, and the way back to the front-end. {@link Requests}
- * dispatches to it.
+ * What one connection has set up: memory, the in-flight buffer, rings, and the way back to the front-end. {@link
+ * Requests} dispatches to it.
  *
- * <p>Whatever a running ring may be using goes through the same three steps: the ring's reactor confirms that it uses something
- * else (having finished what is in flight, where memory is taken away), every reactor passes a point outside of its pollers, and
- * only then is the old thing closed.
+ * <p>Whatever a running ring may be using goes through the same three steps: the ring's reactor confirms that it uses
+ * something else (having finished what is in flight, where memory is taken away), every reactor passes a point outside
+ * of its pollers, and only then is the old thing closed.
  *
  * <p><b>Thread-safety:</b> the control loop's thread only. Futures that are returned complete on any thread.
  */

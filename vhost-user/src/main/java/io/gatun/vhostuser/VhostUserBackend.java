@@ -21,8 +21,8 @@ import org.slf4j.LoggerFactory;
 /**
  * One device at one socket, listening or connecting, for one front-end after another.
  *
- * <p>A second front-end waits in the socket's queue until the first one is gone and everything it shared has been released. Queue
- * {@code i} is served by reactor {@code (start + i) % n}; {@code start} moves on from device to device.
+ * <p>A second front-end waits in the socket's queue until the first one is gone and everything it shared has been
+ * released. Queue {@code i} is served by reactor {@code (start + i) % n}; {@code start} moves on from device to device.
  *
  * <p><b>Thread-safety:</b> any thread, but {@link #close} not on the control loop's own.
  */
@@ -66,7 +66,8 @@ public final class VhostUserBackend implements AutoCloseable {
             throw new IllegalArgumentException("a device has 1 to 256 queues, not " + queues);
         }
         if (device.configLength() < 0 || device.configLength() > MessageLayout.MAX_CONFIG_BYTES) {
-            throw new IllegalArgumentException("a configuration space has up to 256 bytes, not " + device.configLength());
+            throw new IllegalArgumentException(
+                    "a configuration space has up to 256 bytes, not " + device.configLength());
         }
         this.loop = loop;
         this.path = path;
@@ -125,8 +126,8 @@ public final class VhostUserBackend implements AutoCloseable {
     }
 
     /**
-     * Stops listening, removes the socket, and ends the session: rings finish what is in flight first. Where that takes longer than
-     * {@link BackendOptions#drainSeconds}, it goes on in the background, and the memory stays mapped.
+     * Stops listening, removes the socket, and ends the session: rings finish what is in flight first. Where that takes
+     * longer than {@link BackendOptions#drainSeconds}, it goes on in the background, and the memory stays mapped.
      */
     @Override
     public void close() {

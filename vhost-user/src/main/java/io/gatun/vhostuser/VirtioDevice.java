@@ -5,20 +5,23 @@ import io.gatun.linux.Errno;
 /**
  * A virtio device as this module sees it: feature bits, a configuration space, and queues that can be started.
  *
- * <p>What the queues mean is the device's own business; sockets, memory tables and ring life cycles are the session's. A device
- * serves one front-end at a time and many in turn.
+ * <p>What the queues mean is the device's own business; sockets, memory tables and ring life cycles are the session's.
+ * A device serves one front-end at a time and many in turn.
  *
- * <p><b>Thread-safety:</b> every method except {@link #startQueue} is called on the control loop's thread and must not block it;
- * {@link #startQueue} is called on the thread of the reactor that will own the queue.
+ * <p><b>Thread-safety:</b> every method except {@link #startQueue} is called on the control loop's thread and must not
+ * block it; {@link #startQueue} is called on the thread of the reactor that will own the queue.
  */
 public interface VirtioDevice {
     /**
-     * The features that may be negotiated: the device's own (bits 0 to 23 and 50 and up) and the ring features it allows
-     * (see {@link io.gatun.vring.VirtioFeatures}). The session adds {@code VHOST_USER_F_PROTOCOL_FEATURES} (bit 30).
+     * The features that may be negotiated: the device's own (bits 0 to 23 and 50 and up) and the ring features it
+     * allows (see {@link io.gatun.vring.VirtioFeatures}). The session adds {@code VHOST_USER_F_PROTOCOL_FEATURES} (bit
+     * 30).
      */
     long features();
 
-    /** Protocol features of this device type beyond those that every session has: {@link ProtocolFeatures#MTU} and such. */
+    /**
+     * Protocol features of this device type beyond those that every session has: {@link ProtocolFeatures#MTU} and such.
+     */
     default long protocolFeatures() {
         return 0;
     }
@@ -47,7 +50,8 @@ public interface VirtioDevice {
      * A front-end is connected.
      *
      * @param events how the device tells the front-end about its own changes, good until {@link #detached}
-     * @param features the negotiated features without the protocol's own bit 30; 0 at first, and called again with each new set
+     * @param features the negotiated features without the protocol's own bit 30; 0 at first, and called again with each
+     * new set
      */
     default void attached(DeviceEvents events, long features) {}
 
@@ -63,11 +67,16 @@ public interface VirtioDevice {
     /** The driver reset the device ({@code RESET_DEVICE}, or a status of 0); every queue has been stopped. */
     default void reset() {}
 
-    /** {@code NET_SET_MTU}, where {@link #protocolFeatures()} has {@link ProtocolFeatures#MTU}: 0, or {@code -errno}. */
+    /**
+     * {@code NET_SET_MTU}, where {@link #protocolFeatures()} has {@link ProtocolFeatures#MTU}: 0, or {@code -errno}.
+     */
     default int setMtu(int mtu) {
         return -Errno.EINVAL;
     }
 
-    /** {@code SEND_RARP}, where {@link #protocolFeatures()} has {@link ProtocolFeatures#RARP}: announces the guest's address. */
+    /**
+     * {@code SEND_RARP}, where {@link #protocolFeatures()} has {@link ProtocolFeatures#RARP}: announces the guest's
+     * address.
+     */
     default void announce(byte[] macAddress) {}
 }

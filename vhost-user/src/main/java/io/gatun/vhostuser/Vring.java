@@ -54,8 +54,8 @@ public final class Vring {
     }
 
     /**
-     * Makes every chain put back since the last call visible, and calls the driver if it wants to be called. Cheap if there is
-     * nothing to publish.
+     * Makes every chain put back since the last call visible, and calls the driver if it wants to be called. Cheap if
+     * there is nothing to publish.
      *
      * @param chains how many were put back: counted, no more
      */
@@ -78,7 +78,9 @@ public final class Vring {
         return signal;
     }
 
-    /** Swaps the driver's eventfd; a driver with a running ring is called, so that no notification is lost in between. */
+    /**
+     * Swaps the driver's eventfd; a driver with a running ring is called, so that no notification is lost in between.
+     */
     void replaceCallFd(int fd) {
         callFd = fd;
         if (counters.publishes() != 0 || queue.mayOweCall()) {

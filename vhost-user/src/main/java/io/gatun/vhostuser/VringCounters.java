@@ -6,8 +6,8 @@ import java.lang.invoke.VarHandle;
 /**
  * What one ring has done since its device was created; survives reconnections.
  *
- * <p><b>Thread-safety:</b> written by the thread that owns the ring, with plain arithmetic and opaque stores; read by any thread,
- * which sees each counter as it was a moment ago.
+ * <p><b>Thread-safety:</b> written by the thread that owns the ring, with plain arithmetic and opaque stores; read by
+ * any thread, which sees each counter as it was a moment ago.
  */
 public final class VringCounters {
     private static final VarHandle CHAINS = handle("chains");

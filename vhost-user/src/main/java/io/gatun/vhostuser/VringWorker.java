@@ -16,13 +16,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A started ring on its reactor: polls the device's handler, sleeps on the driver's kicks, and ends only when nothing is in flight.
+ * A started ring on its reactor: polls the device's handler, sleeps on the driver's kicks, and ends only when nothing
+ * is in flight.
  *
- * <p>Whatever the handler or the queue throws, and whatever the driver violates, breaks this ring and no other: new chains are no
- * longer taken, the front-end is told through the error eventfd, and what is in flight is completed for the sake of its memory.
+ * <p>Whatever the handler or the queue throws, and whatever the driver violates, breaks this ring and no other: new
+ * chains are no longer taken, the front-end is told through the error eventfd, and what is in flight is completed for
+ * the sake of its memory.
  *
- * <p><b>Thread-safety:</b> the methods that return a future are called by the control loop and do their work on the reactor's
- * thread; everything else belongs to that thread. Futures complete on the reactor's thread.
+ * <p><b>Thread-safety:</b> the methods that return a future are called by the control loop and do their work on the
+ * reactor's thread; everything else belongs to that thread. Futures complete on the reactor's thread.
  */
 final class VringWorker implements Poller {
     private static final Logger LOG = LoggerFactory.getLogger(VringWorker.class);
@@ -270,7 +272,10 @@ final class VringWorker implements Poller {
         }
     }
 
-    /** An error surfaced outside of {@link #poll}: the reactor dropped this ring, which may still have requests in flight. */
+    /**
+     * An error surfaced outside of {@link #poll}: the reactor dropped this ring, which may still have requests in
+     * flight.
+     */
     @Override
     public void failed(Throwable cause) {
         failedToPoll(cause);
@@ -303,7 +308,8 @@ final class VringWorker implements Poller {
         updateBudget();
         vring.counters().broke();
         // The front-end is to blame for most causes: no stack trace, and once per start.
-        LOG.warn("{} is broken: {}", name, cause == null || cause instanceof InternalError ? reason : reason + ": " + cause);
+        boolean known = cause == null || cause instanceof InternalError;
+        LOG.warn("{} is broken: {}", name, known ? reason : reason + ": " + cause);
         LOG.debug("{} broke here", name, cause);
         if (errorFd >= 0) {
             vring.signal().signal(errorFd);

@@ -131,7 +131,10 @@ class MemoryChangeTest {
         guest.exchange(0);
     }
 
-    /** A predecessor took two requests, answered neither, and died; the buffer that it shared with the front-end says so. */
+    /**
+     * A predecessor took two requests, answered neither, and died; the buffer that it shared with the front-end says
+     * so.
+     */
     @ParameterizedTest
     @ValueSource(longs = {1L << 32, 1L << 32 | 1L << 34})
     void servesWhatACrashedPredecessorLeftInFlight(long features) {

@@ -15,7 +15,10 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The orders in which real front-ends send their messages, acknowledged where they ask for it; each ends in served requests. */
+/**
+ * The orders in which real front-ends send their messages, acknowledged where they ask for it; each ends in served
+ * requests.
+ */
 @Timeout(30)
 class MessageOrderTest {
     private static final long PROTOCOL = 1L << 30;

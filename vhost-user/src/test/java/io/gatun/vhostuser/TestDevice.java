@@ -11,8 +11,8 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * The smallest device: fills what a driver offers with {@link #FILL}. On demand it keeps requests in flight, throws, or writes to
- * memory that has vanished.
+ * The smallest device: fills what a driver offers with {@link #FILL}. On demand it keeps requests in flight, throws, or
+ * writes to memory that has vanished.
  */
 class TestDevice implements VirtioDevice {
     static final byte FILL = (byte) 0xa5;

@@ -12,15 +12,16 @@ import io.gatun.vring.DriverQueue;
 import java.nio.file.Path;
 
 /**
- * A raw front-end with memory and rings: enough of a guest to exchange requests with {@link TestDevice}. Messages are sent one by
- * one, so that a test can leave out, repeat or spoil any of them.
+ * A raw front-end with memory and rings: enough of a guest to exchange requests with {@link TestDevice}. Messages are
+ * sent one by one, so that a test can leave out, repeat or spoil any of them.
  */
 final class TestGuest implements AutoCloseable {
     static final long MEMORY_BYTES = 1 << 20;
     static final long GUEST_BASE = 0x4000_0000L;
     static final long USER_BASE = 0x7f00_0000_0000L;
     static final long PROTOCOL_BIT = 1L << 30;
-    static final long ALL_PROTOCOL = 1 << 0 | 1 << 3 | 1 << 5 | 1 << 9 | 1 << 10 | 1 << 12 | 1 << 13 | 1 << 15 | 1 << 16;
+    /** MQ, REPLY_ACK, BACKEND_REQ, CONFIG, BACKEND_SEND_FD, INFLIGHT_SHMFD, RESET_DEVICE, memory slots, STATUS. */
+    static final long ALL_PROTOCOL = 1 | 1 << 3 | 1 << 5 | 1 << 9 | 1 << 10 | 1 << 12 | 1 << 13 | 1 << 15 | 1 << 16;
     static final int BUFFER_BYTES = 512;
 
     private static final long RING_BYTES = 64 << 10;
