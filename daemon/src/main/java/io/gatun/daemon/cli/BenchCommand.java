@@ -1,6 +1,5 @@
 package io.gatun.daemon.cli;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import io.gatun.daemon.bench.BlkBench;
 import io.gatun.daemon.bench.BlkBenchException;
 import io.gatun.daemon.bench.BlkBenchOptions;
@@ -221,7 +220,10 @@ final class BenchCommand implements Runnable {
                     latency.max()));
             if (options.verify()) {
                 out.println(String.format(
-                        Locale.ROOT, "verified %,d blocks, %,d mismatches", result.verifiedBlocks(), result.mismatches()));
+                        Locale.ROOT,
+                        "verified %,d blocks, %,d mismatches",
+                        result.verifiedBlocks(),
+                        result.mismatches()));
                 result.firstMismatches().forEach(out::println);
             }
         }

@@ -32,7 +32,9 @@ final class DemoGuest {
         this.out = out;
     }
 
-    /** Boots a guest on the disk at {@code socket}; true if it found its disk, or if there is nothing to boot it with. */
+    /**
+     * Boots a guest on the disk at {@code socket}; true if it found its disk, or if there is nothing to boot it with.
+     */
     boolean run(Path socket, JsonRpcClient client) {
         Path lab = Optional.ofNullable(System.getenv("GATUN_LAB"))
                 .filter(value -> !value.isBlank())
@@ -102,8 +104,8 @@ final class DemoGuest {
         for (JsonNode controller : client.call("vhost_get_controllers", null)) {
             for (JsonNode queue : controller.path("queues")) {
                 if (queue.path("started").asBoolean()) {
-                    out.println("  gatun: " + controller.path("ctrlr").asText() + " queue " + queue.path("index").asInt()
-                            + ": " + queue.path("reads").asLong() + " reads, "
+                    out.println("  gatun: " + controller.path("ctrlr").asText() + " queue "
+                            + queue.path("index").asInt() + ": " + queue.path("reads").asLong() + " reads, "
                             + (queue.path("packed").asBoolean() ? "packed" : "split") + " ring");
                 }
             }

@@ -82,7 +82,10 @@ final class DeviceOption {
         if (bytes % blockSize != 0) {
             throw wrong("size=" + values.get("size") + ": expected a multiple of the block size " + blockSize);
         }
-        ObjectNode params = object().put("name", name).put("block_size", blockSize).put("num_blocks", bytes / blockSize);
+        ObjectNode params = object()
+                .put("name", name)
+                .put("block_size", blockSize)
+                .put("num_blocks", bytes / blockSize);
         copy("uuid", params);
         return new Call("bdev_" + kind + "_create", params);
     }
@@ -104,8 +107,8 @@ final class DeviceOption {
     }
 
     /**
-     * Takes the {@code key=value} pairs behind the first comma, and returns what is before it. A comma within a value is
-     * written twice, as QEMU wants it.
+     * Takes the {@code key=value} pairs behind the first comma, and returns what is before it. A comma within a value
+     * is written twice, as QEMU wants it.
      */
     private String split(String text) {
         String[] parts = text.replace(",,", COMMA).split(",", -1);

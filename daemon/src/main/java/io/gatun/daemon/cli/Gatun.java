@@ -86,7 +86,8 @@ public final class Gatun implements Runnable {
 
     private static int refuse(PrintWriter errors, ParameterException e) {
         String command = e.getCommandLine().getCommandSpec().qualifiedName();
-        errors.println("gatun: " + e.getMessage().lines().findFirst().orElse("") + " (" + command + " --help explains)");
+        String line = e.getMessage().lines().findFirst().orElse("");
+        errors.println("gatun: " + line + " (" + command + " --help explains)");
         return USAGE;
     }
 

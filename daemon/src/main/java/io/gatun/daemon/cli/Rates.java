@@ -76,9 +76,12 @@ final class Rates {
                 queue.path("publishes").asLong(),
                 queue.path("kicks").asLong(),
                 queue.path("calls").asLong());
-        String ring = !queue.path("broken").isNull()
-                ? "broken"
-                : !queue.path("started").asBoolean() ? "stopped" : queue.path("packed").asBoolean() ? "packed" : "split";
+        String ring = queue.path("packed").asBoolean() ? "packed" : "split";
+        if (!queue.path("broken").isNull()) {
+            ring = "broken";
+        } else if (!queue.path("started").asBoolean()) {
+            ring = "stopped";
+        }
         return String.format(
                 Locale.ROOT,
                 "%-34s %,12.0f %,12.0f %,9.0f %,9.0f %8s",
@@ -92,7 +95,8 @@ final class Rates {
 
     private String reactor(JsonNode reactor, double seconds) {
         String name = reactor.path("name").asText();
-        double[] rates = rates("reactor " + name, seconds, reactor.path("busy").asLong(), reactor.path("sleeps").asLong());
+        double[] rates = rates(
+                "reactor " + name, seconds, reactor.path("busy").asLong(), reactor.path("sleeps").asLong());
         return String.format(Locale.ROOT, "%-34s %11.1f%% %,12.0f", name, Math.min(100, rates[0] / 1e7), rates[1]);
     }
 

@@ -46,7 +46,8 @@ final class RehearseCommand implements Callable<Integer> {
         CompletableFuture<Integer> served = CompletableFuture.supplyAsync(daemon::run);
         try (JsonRpcClient client = JsonRpcClient.connect(rpc, PATIENCE)) {
             for (String method : new String[] {
-                "rpc_get_methods", "bdev_get_bdevs", "bdev_get_iostat", "vhost_get_controllers", "framework_get_reactors"
+                "rpc_get_methods",
+                "bdev_get_bdevs", "bdev_get_iostat", "vhost_get_controllers", "framework_get_reactors"
             }) {
                 client.call(method, JsonNodeFactory.instance.objectNode());
             }

@@ -28,12 +28,14 @@ import picocli.CommandLine.Option;
             "  malloc:NAME,size=SIZE[,block-size=512|4096][,uuid=UUID]",
             "  file:NAME,path=PATH[,direct=on][,block-size=512|4096][,readonly=on][,uuid=UUID]",
             "  null:NAME,size=SIZE[,block-size=512|4096][,uuid=UUID]",
-            "SOCKET,… is PATH,bdev=NAME[,queues=N][,readonly=on][,packed=off][,connect=on][,cpumask=MASK][,serial=TEXT]",
+            "SOCKET,… is",
+            "  PATH,bdev=NAME[,queues=N][,readonly=on][,packed=off][,connect=on][,cpumask=MASK][,serial=TEXT]",
             "A comma within a value is written twice.",
             "",
             "Examples:",
             "  gatun serve --bdev malloc:m0,size=256M --vhost-blk /tmp/m0.sock,bdev=m0",
-            "  gatun serve --cores 2,3 --bdev file:d0,path=disk.img,direct=on --vhost-blk /tmp/d0.sock,bdev=d0,queues=4",
+            "  gatun serve --cores 2,3 --bdev file:d0,path=disk.img,direct=on \\",
+            "      --vhost-blk /tmp/d0.sock,bdev=d0,queues=4",
             "  qemu-system-x86_64 -m 1G -object memory-backend-memfd,id=mem,size=1G,share=on -numa node,memdev=mem \\",
             "      -chardev socket,id=c0,path=/tmp/d0.sock,reconnect=1 -device vhost-user-blk-pci,chardev=c0 …"
         })

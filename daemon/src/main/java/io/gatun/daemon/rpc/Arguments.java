@@ -48,7 +48,7 @@ public final class Arguments {
         }
         String known = String.join(", ", declared.stream().map(Param::name).toList());
         throw RpcException.invalidParameters(
-                "unknown parameter " + name + "; " + (known.isEmpty() ? "the method takes none" : "accepted: " + known));
+                "unknown parameter " + name + (known.isEmpty() ? "; the method takes none" : "; accepted: " + known));
     }
 
     public boolean has(String name) {

@@ -26,7 +26,9 @@ public record Method<C>(String name, Phases phases, String description, List<Par
         ANY
     }
 
-    /** Does the work on the thread that owns the context. Throws {@link RpcException} for what its caller is to be told. */
+    /**
+     * Does the work on the thread that owns the context. Throws {@link RpcException} for what its caller is to be told.
+     */
     public interface Handler<C> {
         /** Returns the result, or a stage that completes with it later. */
         CompletionStage<JsonNode> call(C context, Arguments arguments);

@@ -21,7 +21,11 @@ public final class MethodRegistry<C> {
 
     /** Adds a method that answers at once. */
     public void add(
-            String name, Phases phases, String description, List<Param> params, BiFunction<C, Arguments, JsonNode> body) {
+            String name,
+            Phases phases,
+            String description,
+            List<Param> params,
+            BiFunction<C, Arguments, JsonNode> body) {
         addLater(name, phases, description, params, (context, arguments) ->
                 CompletableFuture.completedFuture(body.apply(context, arguments)));
     }

@@ -10,8 +10,9 @@ import java.util.ArrayDeque;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * One client of the socket, on the server's thread. Requests are answered in the order they came. A client that does not
- * read its answers keeps them waiting here up to a bound, during which no more is read from it; past it, it is dropped.
+ * One client of the socket, on the server's thread. Requests are answered in the order they came. A client that does
+ * not read its answers keeps them waiting here up to a bound, during which no more is read from it; past it, it is
+ * dropped.
  */
 final class RpcConnection {
     private static final int MAX_REQUEST_BYTES = 1 << 20;

@@ -114,7 +114,8 @@ final class RpcDispatch {
     }
 
     private static RpcException asRpc(String method, Throwable failure) {
-        Throwable cause = failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        boolean wrapped = failure instanceof CompletionException && failure.getCause() != null;
+        Throwable cause = wrapped ? failure.getCause() : failure;
         if (cause instanceof RpcException told) {
             return told;
         }

@@ -24,7 +24,9 @@ public final class RpcException extends RuntimeException {
         this.code = code;
     }
 
-    /** A failure with an error number (positive or negated) and its usual words, with what it happened to behind them. */
+    /**
+     * A failure with an error number (positive or negated) and its usual words, with what it happened to behind them.
+     */
     public static RpcException errno(int errno, String what) {
         return withCode(-Math.abs(errno), errno, what);
     }

@@ -189,7 +189,8 @@ final class BdevMethods {
         for (String name : List.of("md_size", "dif_type", "dif_pi_format")) {
             if (arguments.number(name, 0) != 0) {
                 throw RpcException.errno(
-                        Errno.EINVAL, name + "=" + arguments.number(name, 0) + ": metadata is not supported; expected 0");
+                        Errno.EINVAL,
+                        name + "=" + arguments.number(name, 0) + ": metadata is not supported; expected 0");
             }
         }
     }

@@ -14,4 +14,9 @@ import io.gatun.vhostuser.VhostUserBackend;
  * @param parameters what {@code vhost_create_blk_controller} makes it from
  */
 record Controller(
-        String name, Disk disk, VirtioBlkDevice device, VhostUserBackend backend, String cpumask, ObjectNode parameters) {}
+        String name,
+        Disk disk,
+        VirtioBlkDevice device,
+        VhostUserBackend backend,
+        String cpumask,
+        ObjectNode parameters) {}

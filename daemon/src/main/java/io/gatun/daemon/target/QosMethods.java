@@ -14,8 +14,8 @@ import io.gatun.linux.Errno;
 import java.util.List;
 
 /**
- * The method that limits what is asked of a disk. A limit is shared by all controllers and queues of the disk, and holds
- * from the next burst on.
+ * The method that limits what is asked of a disk. A limit is shared by all controllers and queues of the disk, and
+ * holds from the next burst on.
  */
 final class QosMethods {
     private static final long MAX_MEBIBYTES = Long.MAX_VALUE >> 20;

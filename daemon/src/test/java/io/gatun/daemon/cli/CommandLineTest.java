@@ -1,0 +1,211 @@
+package io.gatun.daemon.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.gatun.daemon.Version;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.lang.reflect.Field;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
+import picocli.CommandLine.Option;
+
+/** The program from outside: what a command line prints, and its exit code. */
+class CommandLineTest {
+    @TempDir
+    private Path directory;
+
+    private record Outcome(int code, String out, String err) {}
+
+    private static Outcome run(String... arguments) {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        int code = Gatun.run(
+                new PrintStream(out, true, StandardCharsets.UTF_8),
+                new PrintStream(err, true, StandardCharsets.UTF_8),
+                arguments);
+        return new Outcome(code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+    }
+
+    private static void refused(String line, String... arguments) {
+        Outcome outcome = run(arguments);
+        assertEquals(Gatun.USAGE, outcome.code(), outcome.err());
+        assertEquals(1, outcome.err().lines().count(), outcome.err());
+        assertTrue(outcome.err().startsWith("gatun: " + line), outcome.err());
+        assertEquals("", outcome.out());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '\0', value = {
+        "--bdev m0 | --bdev m0: expected KIND:NAME,key=value,… with KIND malloc, file or null",
+        "--bdev ram:m0,size=1M | --bdev ram:m0,size=1M: unknown kind ram: expected malloc, file or null",
+        "--bdev malloc:,size=1M | --bdev malloc:,size=1M: the name is missing: expected KIND:NAME",
+        "--bdev malloc:m0 | --bdev malloc:m0: size is missing: expected size= and bytes, or a number",
+        "--bdev malloc:m0,size=x | --bdev malloc:m0,size=x: size=x: expected bytes, or a number",
+        "--bdev malloc:m0,size=0 | --bdev malloc:m0,size=0: size=0: expected",
+        "--bdev malloc:m0,size=99999999999T | --bdev malloc:m0,size=99999999999T: size=99999999999T: expected",
+        "--bdev malloc:m0,size=1000 | --bdev malloc:m0,size=1000: size=1000: expected a multiple of the block size 512",
+        "--bdev malloc:m0,size=1M,block-size=100 | --bdev malloc:m0,size=1M,block-size=100: block-size=100: expected"
+                + " 512 or 4096",
+        "--bdev malloc:m0,size=1M,direct=on | --bdev malloc:m0,size=1M,direct=on: unknown key direct: expected one of"
+                + " size, block-size, uuid",
+        "--bdev malloc:m0,size=1M,size=2M | --bdev malloc:m0,size=1M,size=2M: size is given twice",
+        "--bdev malloc:m0,size | --bdev malloc:m0,size: 'size': expected key=value",
+        "--bdev malloc:m0,size=1M,uuid=7 | --bdev malloc:m0,size=1M,uuid=7: Invalid parameters: uuid=\"7\": expected"
+                + " a UUID",
+        "--bdev file:f0 | --bdev file:f0: path is missing: expected path= and a file or block device",
+        "--bdev file:f0,path=/x,direct=maybe | --bdev file:f0,path=/x,direct=maybe: direct=maybe: expected on or off",
+        "--vhost-blk /tmp/x | --vhost-blk /tmp/x: bdev is missing: expected bdev= and the name of a --bdev",
+        "--vhost-blk bdev=m0 | --vhost-blk bdev=m0: the socket is missing: expected SOCKET,bdev=NAME",
+        "--vhost-blk /tmp/x,bdev=m0,queues=0 | --vhost-blk /tmp/x,bdev=m0,queues=0: queues=0: expected a number from 1"
+                + " to 256",
+        "--vhost-blk /tmp/x,bdev=m0,queus=2 | --vhost-blk /tmp/x,bdev=m0,queus=2: unknown key queus: expected one of",
+        "--cores x | --cores x: expected a list such as 0,1 or 2-5",
+        "--cores 0,0 | --cores 0,0: processor 0 is named twice",
+        "--cores 8190 | --cores 8190: processor 8190 is not there; expected some of",
+        "--metrics here | --metrics here: expected [HOST:]PORT with a port from 0 to 65535",
+        "--metrics 65536 | --metrics 65536: expected [HOST:]PORT",
+        "--config /nonexistent | --config /nonexistent: cannot be read",
+        "--wait-for-rpc --bdev malloc:m0,size=1M | --wait-for-rpc: expected without --config, --bdev and --vhost-blk",
+        "--log-level loud | Invalid value for option '--log-level': expected one of",
+        "--pol | Unknown option: '--pol'",
+        "--bdev | Missing required parameter for option '--bdev'",
+        "extra | Unmatched argument"
+    })
+    void serveRefusesInOneLine(String options, String line) {
+        // An own socket, so that what is not refused before does not meet a daemon of this machine.
+        String rpc = "--rpc " + directory.resolve("rpc.sock") + " ";
+        refused(line, ("serve " + rpc + options).split(" "));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '\0', value = {
+        "{ | , line 1: not JSON:",
+        "[] | : subsystems is missing: expected an array of",
+        "{'subsystems': 1} | : subsystems is 1: expected an array of",
+        "{'subsystems': [{'subsystem': 'bdev', 'config': 1}]} | : subsystem bdev: config is 1: expected an array of",
+        "{'subsystems': [{'subsystem': 'bdev', 'config': [{}]}]} | : subsystem bdev: method is missing: expected the"
+                + " name of a method",
+        "{'subsystems': [{'config': [{'method': 'm', 'params': []}]}]} | : subsystem ?: m: params is []: expected an"
+                + " object",
+        "{'subsystems': [{'config': [{'method': 'm'}]}]} | : m: Method not found",
+        "{'subsystems': [{'config': [{'method': 'bdev_malloc_create'}]}]} | : bdev_malloc_create: Invalid parameters:"
+                + " block_size is missing"
+    })
+    void aWrongConfigurationIsRefusedInOneLine(String text, String line) throws IOException {
+        Path file = Files.writeString(directory.resolve("config.json"), text.replace('\'', '"'));
+        String rpc = directory.resolve("rpc.sock").toString();
+        refused("--config " + file + line, "serve", "--rpc", rpc, "--config", file.toString());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '\0', value = {
+        "'' | which command? One of: serve, rpc, top, bench, demo",
+        "frob | Unmatched argument",
+        "rpc | which METHOD? gatun rpc --list shows them",
+        "rpc bdev_malloc_delete m0 | bdev_malloc_delete m0: expected key=value",
+        "rpc bdev_malloc_delete nam=m0 | bdev_malloc_delete: Invalid parameters: unknown parameter nam; accepted: name",
+        "rpc bdev_malloc_create block_size=x | bdev_malloc_create: Invalid parameters: block_size=x: expected a whole"
+                + " number",
+        "rpc vhost_create_blk_controller readonly=7 | vhost_create_blk_controller: Invalid parameters: readonly=7:"
+                + " expected true or false",
+        "rpc --timeout 0 spdk_get_version | --timeout 0: expected 1 to 86400 seconds",
+        "top --interval 0 | --interval 0.0: expected 0.1 to 3600 seconds",
+        "top --count -1 | --count -1: expected a number of tables",
+        "bench | bench what? One of: blk",
+        "bench blk | --socket is missing: expected the path of a vhost-user-blk server",
+        "bench blk --socket /x --rw both | bench blk: 'both' is none of randread, randwrite",
+        "bench blk --socket /x --bs 100 | bench blk: block size 100: accepted is a multiple of 512",
+        "bench blk --socket /x --bs 4q | --bs 4q: expected bytes, or a number",
+        "bench blk --socket /x --qd 0 | bench blk: queue depth 0: accepted is 1 to",
+        "bench blk --socket /x --qd many | Invalid value for option '--qd'",
+        "bench blk --device disk | --device disk: expected memcpy or nothing",
+        "demo --time 0 | --time 0: expected 1 to 600 seconds"
+    })
+    void everyCommandRefusesInOneLine(String options, String line) {
+        refused(line, options.equals("''") ? new String[0] : options.split(" "));
+    }
+
+    @Test
+    void whatCannotBeDoneFailsWithOneLine() {
+        String rpc = directory.resolve("rpc.sock").toString();
+        Outcome nobody = run("rpc", "-s", rpc, "spdk_get_version");
+        assertEquals(Gatun.FAILED, nobody.code());
+        assertEquals("gatun: connect to " + rpc + ": ENOENT; is gatun serve running, with this --rpc?\n", nobody.err());
+        Outcome noFile = run("serve", "--rpc", rpc, "--bdev", "file:f0,path=/nonexistent/disk.img");
+        assertEquals(Gatun.FAILED, noFile.code());
+        assertEquals(1, noFile.err().lines().count(), noFile.err());
+        assertTrue(noFile.err().contains("/nonexistent/disk.img"), noFile.err());
+        Outcome noDisk = run("serve", "--rpc", rpc, "--vhost-blk", directory + "/x.sock,bdev=m0");
+        assertEquals(Gatun.FAILED, noDisk.code());
+        assertTrue(noDisk.err().contains("No such device: no bdev is called m0"), noDisk.err());
+        assertTrue(Files.notExists(Path.of(rpc)), "a failed start leaves no socket");
+    }
+
+    @Test
+    void theVersionIsTheOneOfThePoms() throws IOException {
+        assertEquals("gatun " + Version.TEXT + "\n", run("--version").out());
+        assertTrue(Files.readString(Path.of("pom.xml")).contains("<version>" + Version.TEXT + "</version>"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "serve", "rpc", "top", "bench blk", "demo"})
+    void helpTeachesWithExamples(String command) {
+        Outcome help = run((command + " --help").trim().split(" "));
+        assertEquals(Gatun.OK, help.code());
+        assertEquals("", help.err());
+        assertTrue(command.equals("demo") || help.out().contains("Examples:"), help.out());
+    }
+
+    @Test
+    void theListShowsEveryMethodWithItsParameters() {
+        String list = run("rpc", "--list").out();
+        assertTrue(list.contains("bdev_malloc_create\n"), list);
+        assertTrue(list.contains("    block_size: a whole number"), list);
+    }
+
+    @Test
+    void theQuickParserOfServeUnderstandsWhatPicocliDoes() throws ReflectiveOperationException {
+        String[] arguments = {
+            "serve", "--cores", "0", "--poll", "-s", "/tmp/a", "--config", "c", "--bdev", "x", "--bdev", "y",
+            "--vhost-blk", "z", "--vhost-dir", "/tmp", "--metrics", "1", "--require-sealed-memory", "--wait-for-rpc",
+            "--log-level", "debug"
+        };
+        ServeCommand slow = new ServeCommand();
+        new CommandLine(slow).parseArgs(Arrays.copyOfRange(arguments, 1, arguments.length));
+        assertSame(slow, ServeCommand.parse(arguments));
+        ServeCommand nothing = new ServeCommand();
+        new CommandLine(nothing).parseArgs();
+        assertSame(nothing, ServeCommand.parse("serve"));
+        for (String[] unusual : List.of(
+                new String[] {"serve", "--help"}, new String[] {"serve", "--bdev"}, new String[] {"serve", "x"},
+                new String[] {"serve", "--bdev", "--poll"}, new String[] {"serve", "--log-level", "loud"})) {
+            assertEquals(null, ServeCommand.parse(unusual), "left to picocli");
+        }
+    }
+
+    private static void assertSame(ServeCommand expected, ServeCommand actual) throws ReflectiveOperationException {
+        for (Field field : ServeCommand.class.getDeclaredFields()) {
+            if (field.isAnnotationPresent(Option.class)) {
+                field.setAccessible(true);
+                assertEquals(field.get(expected), field.get(actual), field.getName());
+            }
+        }
+        Field level = LogLevel.class.getDeclaredField("level");
+        level.setAccessible(true);
+        Field mixin = ServeCommand.class.getDeclaredField("logLevel");
+        mixin.setAccessible(true);
+        assertEquals(level.get(mixin.get(expected)), level.get(mixin.get(actual)));
+    }
+}
