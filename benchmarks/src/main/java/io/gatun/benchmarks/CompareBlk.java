@@ -128,7 +128,7 @@ public final class CompareBlk implements Callable<Integer> {
             try (BlkServer server = BlkServer.gatun(gatun, serverCore, row.gatunBdev(), folder)) {
                 JsonNode result = client(server, row.queueDepth());
                 own.add(result.path("iops").asDouble());
-                latencies.add(result.path("latency_us").path("avg").asDouble());
+                latencies.add(result.path("latency").path("avg_us").asDouble());
             }
             progress(row.name(), pair, peer.getLast(), own.getLast());
         }
@@ -144,12 +144,12 @@ public final class CompareBlk implements Callable<Integer> {
         List<Double> own = new ArrayList<>();
         List<Double> latencies = new ArrayList<>();
         for (int pair = 0; pair < pairs; pair++) {
-            bare.add(run(List.of("--ceiling", "memcpy", "--size", "1G"), 32).path("iops").asDouble());
+            bare.add(run(List.of("--device", "memcpy", "--span", "1G"), 32).path("iops").asDouble());
             try (BlkServer server = BlkServer.gatun(gatun, serverCore, "malloc:b,size=1G", folder)) {
                 run(List.of("--socket", server.socket().toString(), "--rw", "write", "--bs", "128k"), 32);
                 JsonNode result = client(server, 32);
                 own.add(result.path("iops").asDouble());
-                latencies.add(result.path("latency_us").path("avg").asDouble());
+                latencies.add(result.path("latency").path("avg_us").asDouble());
             }
             progress("malloc, queue depth 32", pair, bare.getLast(), own.getLast());
         }

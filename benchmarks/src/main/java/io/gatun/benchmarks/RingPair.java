@@ -14,6 +14,7 @@ final class RingPair implements AutoCloseable {
     static final int SIZE = 256;
     private static final long AREA_BYTES = 1 << 20;
     private static final int SEGMENT_BYTES = 64;
+    private static final int DATA_OFFSET = 4096;
 
     final DriverQueue driver;
     final DeviceQueue device;
@@ -42,6 +43,15 @@ final class RingPair implements AutoCloseable {
         }
         driver.suppressCalls();
         device.suppressKicks();
+    }
+
+    /** Makes the three segments a virtio-blk read: header, data, status. */
+    void shapeAsRead(int bytes) {
+        addresses[1] = addresses[0] + DATA_OFFSET;
+        addresses[2] = addresses[0] + SEGMENT_BYTES / 2;
+        lengths[0] = 16;
+        lengths[1] = bytes;
+        lengths[2] = 1;
     }
 
     @Override

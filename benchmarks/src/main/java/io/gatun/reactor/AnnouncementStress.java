@@ -9,8 +9,8 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.ZZ_Result;
 
 /**
- * A reactor on its way to sleep against a thread that brings work: whoever comes second sees the other. The first result
- * is whether the sleeper saw the work, the second whether the bringer saw the sleeper.
+ * A reactor on its way to sleep against a thread that brings work: whoever comes second sees the other. The first
+ * result is whether the sleeper saw the work, the second whether the bringer saw the sleeper.
  */
 public final class AnnouncementStress {
     private AnnouncementStress() {}

@@ -22,8 +22,8 @@ final class BlkSlot {
 
     final BdevRequest request = new BdevRequest();
 
-    /** Whether the block device has it, so that the slot cannot be used for another. */
-    boolean pending;
+    /** Whether the chain has room for a status, so that there is a way to answer. */
+    boolean framed;
 
     /** Whether the write is to be made durable before it completes. */
     boolean flushAfter;
@@ -68,18 +68,15 @@ final class BlkSlot {
         return chain.writableBytes - 1;
     }
 
-    /**
-     * Finds header, data and status.
-     *
-     * @return false if the chain has no room for a status, so that there is no way to answer; the header alone may
-     *     still be missing, see {@link #hasHeader}
-     */
-    boolean frame() {
+    /** Finds header, data and status; the header alone may be missing, see {@link #hasHeader}. */
+    void frame() {
         DescriptorChain c = chain;
         int last = c.segmentCount - 1;
         int readable = c.readableCount;
-        if (last < readable) {
-            return false;
+        framed = last >= readable;
+        if (!framed) {
+            type = -1;
+            return;
         }
         int statusLength = c.lengths[last];
         inFirst = readable;
@@ -99,8 +96,9 @@ final class BlkSlot {
             outCount = readable - 1;
         } else if (hasHeader()) {
             gatherHeader();
+        } else {
+            type = -1;
         }
-        return true;
     }
 
     boolean hasHeader() {

@@ -17,13 +17,22 @@ import io.gatun.vring.DeviceQueue;
  * one for each descriptor, so a guest cannot have more in flight, and nothing is allocated for a request.
  *
  * <p>A request that the specification forbids is answered with a status; a chain that cannot be answered breaks the
- * queue. If the guest's memory vanishes, {@link #poll} throws, possibly late and more than once; slots are released
- * before memory is touched, so that what is in flight is collected all the same.
+ * queue. If the guest's memory vanishes, {@link #poll} throws, possibly late; from then on
+ * it only collects what the block device still has in hand.
  *
  * <p><b>Thread-safety:</b> the ring's reactor thread only.
  */
 final class VirtioBlkQueue implements QueueHandler {
     private static final int REAPED_AT_ONCE = 64;
+
+    /**
+     * Chains popped and framed before the first of them is started: their cache misses overlap, where one after the
+     * other each would wait for its own.
+     */
+    private static final int STAGED_AT_ONCE = 8;
+
+    /** Chains put back before they are published in the middle of a burst: the driver works on them meanwhile. */
+    private static final int PUBLISHED_AT_ONCE = 16;
 
     private final VirtioBlkDevice device;
     private final Vring vring;
@@ -35,13 +44,13 @@ final class VirtioBlkQueue implements QueueHandler {
 
     private final BlkSlot[] slots;
 
-    /**
-     * A stack of slots that are not pending; the top one is filled by pop, and stays there if its request is done at
-     * once.
-     */
+    /** A stack of slots without a chain. */
     private final BlkSlot[] free;
 
     private int freeCount;
+
+    /** Chains popped and not started yet. */
+    private final BlkSlot[] staged = new BlkSlot[STAGED_AT_ONCE];
 
     /** What the channel gave back and is not finished yet; fields, so that an exception in between loses none. */
     private final BdevRequest[] reaped = new BdevRequest[REAPED_AT_ONCE];
@@ -54,6 +63,9 @@ final class VirtioBlkQueue implements QueueHandler {
 
     /** The device's capacity when it was last asked for: again only when a request lies beyond. */
     private long capacitySectors;
+
+    /** A poll is under way, or threw: then nothing but the channel knows what is in flight. */
+    private boolean interrupted;
 
     VirtioBlkQueue(VirtioBlkDevice device, Vring vring, BdevChannel channel, BlkCounters counters) {
         this.device = device;
@@ -75,31 +87,81 @@ final class VirtioBlkQueue implements QueueHandler {
 
     @Override
     public int poll(int maxChains) {
-        int work = inFlight() == 0 ? 0 : reap();
-        int popped = 0;
+        if (interrupted) {
+            return drain();
+        }
+        interrupted = true;
+        int work = serve(maxChains);
+        interrupted = false;
+        return work;
+    }
+
+    private int serve(int maxChains) {
+        int work = freeCount == slots.length ? 0 : reap();
         RateLimit limit = device.rateLimit();
-        int allowed = limit == null ? maxChains : limit.admit(maxChains);
-        while (popped < allowed && freeCount != 0) {
-            BlkSlot slot = free[freeCount - 1];
-            if (!queue.pop(slot.chain)) {
+        int left = limit == null ? maxChains : limit.admit(maxChains);
+        int started = 0;
+        while (left > 0) {
+            int count = stage(Math.min(left, STAGED_AT_ONCE));
+            for (int i = 0; i < count; i++) {
+                start(staged[i]);
+                if (limit != null) {
+                    charge(limit, staged[i]);
+                }
+            }
+            left -= count;
+            started += count;
+            if (count < STAGED_AT_ONCE) {
                 break;
             }
-            popped++;
-            start(slot);
-            if (limit != null) {
-                charge(limit, slot);
+            if (unpublished >= PUBLISHED_AT_ONCE) {
+                publish();
             }
         }
         if (freeCount != slots.length) {
             channel.flush();
             work += reap();
         }
+        publish();
+        return work + started;
+    }
+
+    /** The guest's memory vanished within a poll: only waits for the block device to let go of it. */
+    private int drain() {
+        channel.flush();
+        return channel.poll(reaped);
+    }
+
+    private void publish() {
         int done = unpublished;
         if (done != 0) {
             unpublished = 0;
             vring.publish(done);
         }
-        return work + popped;
+    }
+
+    /** Pops and frames up to {@code atMost} chains; returns how many. */
+    private int stage(int atMost) {
+        int count = 0;
+        while (count < atMost && freeCount != 0) {
+            BlkSlot slot = free[freeCount - 1];
+            if (!queue.pop(slot.chain)) {
+                break;
+            }
+            freeCount--;
+            staged[count] = slot;
+            count++;
+        }
+        for (int i = 0; i < count; i++) {
+            staged[i].frame();
+        }
+        for (int i = 0; i < count; i++) {
+            BlkSlot slot = staged[i];
+            if (slot.type == VirtioBlk.T_IN) {
+                channel.willRead(slot.sector << VirtioBlk.SECTOR_SHIFT);
+            }
+        }
+        return count;
     }
 
     private static void charge(RateLimit limit, BlkSlot slot) {
@@ -108,7 +170,8 @@ final class VirtioBlkQueue implements QueueHandler {
     }
 
     private void start(BlkSlot slot) {
-        if (!slot.frame()) {
+        if (!slot.framed) {
+            release(slot);
             queue.breakQueue("a virtio-blk request has no device-writable byte for its status");
             return;
         }
@@ -264,9 +327,6 @@ final class VirtioBlkQueue implements QueueHandler {
         }
         if (result < 0) {
             fail(slot, result);
-        } else if (!slot.pending) {
-            slot.pending = true;
-            freeCount--;
         }
     }
 
@@ -314,16 +374,13 @@ final class VirtioBlkQueue implements QueueHandler {
 
     private void finish(BlkSlot slot, byte status, long writtenBytes) {
         // First the slot, then the guest's memory: if that is gone, the slot is free all the same.
-        if (slot.pending) {
-            release(slot);
-        }
+        release(slot);
         Memory.putByte(slot.statusAddress, status);
         queue.putUsed(slot.chain, writtenBytes);
         unpublished++;
     }
 
     private void release(BlkSlot slot) {
-        slot.pending = false;
         free[freeCount] = slot;
         freeCount++;
     }
@@ -352,7 +409,7 @@ final class VirtioBlkQueue implements QueueHandler {
 
     @Override
     public int inFlight() {
-        return slots.length - freeCount;
+        return interrupted ? channel.inFlight() : slots.length - freeCount;
     }
 
     @Override
