@@ -97,14 +97,22 @@ final class DemoCommand implements Callable<Integer> {
         CompletableFuture<BlkBenchResult> running =
                 CompletableFuture.supplyAsync(() -> bench.run((_, _, _, _) -> {}));
         Rates rates = new Rates();
-        rates.table(client);
-        for (int second = 0; second < seconds && !running.isDone(); second++) {
+        boolean terminal = TopCommand.isTerminal();
+        for (int second = 0; second <= seconds && !running.isDone(); second++) {
             if (Interrupt.sleep(1000)) {
                 bench.stop();
                 break;
             }
+            // The first second is the ramp. A terminal shows every table, in place; a log only the last.
+            if (second == 0) {
+                rates.table(client);
+            } else if (terminal) {
+                TopCommand.show(out, rates, client, true);
+            }
         }
-        rates.table(client).forEach(line -> say("  " + line));
+        if (!terminal) {
+            TopCommand.show(out, rates, client, false);
+        }
         try {
             BlkBenchResult result = running.join();
             BenchCommand.Blk.print(out, result);

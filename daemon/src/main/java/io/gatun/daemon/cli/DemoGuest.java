@@ -57,7 +57,7 @@ final class DemoGuest {
             return boot(List.of(
                     qemu.get().toString(),
                     "-machine", "q35,memory-backend=memory",
-                    "-accel", "kvm", "-accel", "tcg,thread=multi",
+                    "-accel", "tcg,thread=multi",
                     "-object", "memory-backend-memfd,id=memory,size=256M,share=on",
                     "-m", "256", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
                     "-serial", "stdio",

@@ -56,7 +56,7 @@ final class TopCommand implements Callable<Integer> {
     }
 
     @SuppressWarnings("SystemConsoleNull") // Which provider answers, and whether with null, has changed twice.
-    private static boolean isTerminal() {
+    static boolean isTerminal() {
         Console console = System.console();
         return console != null && console.isTerminal();
     }
