@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.gatun.linux.Errno;
 import io.gatun.linux.EventFd;
 import io.gatun.linux.Mapping;
+import io.gatun.reactor.Reactor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
@@ -218,6 +219,8 @@ class RingLifeCycleTest {
         guest.setUp(0, 8);
         guest.exchange(0);
         lab.device.failure = new IllegalStateException("a bug of the device");
+        // A poll that began before must not serve the request.
+        Reactor.quiesce(lab.reactors).join();
         guest.offer(0);
         guest.awaitError(0);
         lab.device.failure = null;

@@ -221,18 +221,18 @@ class VringWorkerTest {
     @Test
     void counterOfKicksCountsWakingUpForWork() {
         VringWorker worker = start();
-        for (int i = 0; i < 5; i++) {
-            long before = counters.kicks();
-            BackendLab.await("sleep", () -> reactor.counters().sleeps() > 0);
+        // Sleeps before the start do not count: a ring that is still being polled needs no kick.
+        long sleeps = reactor.counters().sleeps();
+        BackendLab.await("sleep", () -> reactor.counters().sleeps() > sleeps);
+        offer();
+        BackendLab.await("a kick", () -> counters.kicks() == 1);
+        for (int expected = 2; expected <= 5; expected++) {
+            // With a request in hand this handler does not let its reactor sleep.
             offer();
-            int expected = i + 1;
-            BackendLab.await("the request", () -> handler.get().inFlight() == expected);
-            handler.get().inFlight.set(expected);
-            assertTrue(counters.kicks() >= before);
-            if (i == 0) {
-                BackendLab.await("a kick", () -> counters.kicks() == 1);
-            }
+            int requests = expected;
+            BackendLab.await("the request", () -> handler.get().inFlight() == requests);
         }
+        assertTrue(counters.kicks() >= 1);
         handler.get().inFlight.set(0);
         worker.stop().join();
     }
