@@ -172,6 +172,10 @@ final class ServeCommand implements Callable<Integer> {
         });
     }
 
+    /** How a method begins its answer to what could not have been meant; all else was tried and failed. */
+    private static final List<String> MISTAKES =
+            List.of("Invalid parameters", "Invalid argument", "No such device: no bdev");
+
     /** A call, and where it was asked for. */
     private record Start(String origin, Call call) {
         void run(Target target) {
@@ -187,7 +191,7 @@ final class ServeCommand implements Callable<Integer> {
         private RuntimeException refused(RpcException e) {
             String what = origin + ": " + (origin.startsWith("--config") ? call.method() + ": " : "") + e.getMessage();
             boolean wrong = e.code() == RpcException.METHOD_NOT_FOUND
-                    || (e.code() == RpcException.INVALID_PARAMS && e.getMessage().startsWith("Invalid parameters"));
+                    || MISTAKES.stream().anyMatch(e.getMessage()::startsWith);
             return wrong ? new UsageException(what) : new RpcException(e.code(), what);
         }
     }

@@ -93,9 +93,15 @@ public final class Target implements AutoCloseable {
     Disk disk(String name) {
         Disk disk = findDisk(name);
         if (disk == null) {
-            throw RpcException.errno(Errno.ENODEV, "no bdev is called " + name);
+            throw RpcException.errno(Errno.ENODEV, noDisk(name));
         }
         return disk;
+    }
+
+    /** Why there is no such disk, with those that there are. */
+    String noDisk(String name) {
+        String known = disks.isEmpty() ? "there is none yet" : "expected one of " + String.join(", ", disks.keySet());
+        return "no bdev is called " + name + "; " + known;
     }
 
     Disk findDisk(String name) {

@@ -91,7 +91,7 @@ final class VhostMethods {
         }
         Disk disk = target.findDisk(arguments.string("dev_name"));
         if (disk == null) {
-            throw failure(Errno.ENODEV, "no bdev is called " + arguments.string("dev_name"));
+            throw failure(Errno.ENODEV, target.noDisk(arguments.string("dev_name")));
         }
         List<Reactor> reactors = arguments.has("cpumask")
                 ? CpuMask.select(target.reactors(), arguments.string("cpumask"))
