@@ -64,8 +64,21 @@ final class RingFileChannel extends BdevChannel {
     RingFileChannel(FileImage image, OpenCount openCount) {
         this.image = image;
         this.openCount = openCount;
-        ring = IoUring.create(OPERATIONS, 2 * OPERATIONS);
-        event = EventFd.create();
+        EventFd newEvent = null;
+        try {
+            newEvent = EventFd.create();
+            ring = IoUring.create(OPERATIONS, 2 * OPERATIONS);
+        } catch (RuntimeException e) {
+            // A front-end that comes back while descriptors are short must not cost us memory each time.
+            if (newEvent != null) {
+                newEvent.close();
+            }
+            iovecs.close();
+            zeros.close();
+            bounce.close();
+            throw e;
+        }
+        event = newEvent;
         int result = ring.registerEvent(event);
         if (result < 0) {
             image.log.report("io_uring reports no completions to sleepers: " + Errno.name(result));
@@ -204,6 +217,10 @@ final class RingFileChannel extends BdevChannel {
         for (int i = 0; i < ready; i++) {
             int operation = (int) ring.userData(i);
             BdevRequest request = requests[operation];
+            if (request == null) {
+                // Taken by a poll that an error of vanished memory cut short before it could advance the ring.
+                continue;
+            }
             int status = step(operation, request, ring.result(i));
             if (status == PENDING) {
                 prepare(operation, request);
@@ -240,7 +257,7 @@ final class RingFileChannel extends BdevChannel {
                 return -Errno.EFAULT;
             }
             request.doneBytes += result;
-            return request.doneBytes == request.lengthBytes ? 0 : PENDING;
+            return request.doneBytes >= request.lengthBytes ? 0 : PENDING;
         }
         if (result == 0) {
             return transfers ? image.endedEarly(request) : 0;
@@ -312,7 +329,8 @@ final class RingFileChannel extends BdevChannel {
     @Override
     public boolean arm() {
         ring.armEvent();
-        return ring.peek() == 0 && !ring.hasDeferredWork();
+        // What the kernel would not take at the last flush has to be offered again.
+        return ring.peek() == 0 && !ring.hasDeferredWork() && !ring.hasQueued();
     }
 
     @Override

@@ -87,7 +87,8 @@ public final class Fd implements AutoCloseable {
     private static boolean isLasting(Path link) {
         try {
             Path target = Files.readSymbolicLink(link);
-            return !target.startsWith("/proc") && !target.startsWith("/sys");
+            // Jars are the JVM's, which opens them when it likes.
+            return !target.startsWith("/proc") && !target.startsWith("/sys") && !target.toString().endsWith(".jar");
         } catch (IOException closedMeanwhile) {
             return false;
         }

@@ -63,12 +63,11 @@ public final class FileIo {
 
     private static final long TMPFS_MAGIC = 0x01021994;
     private static final long RAMFS_MAGIC = 0x858458f6L;
-    private static final long HUGETLBFS_MAGIC = 0x958458f6L;
 
     private FileIo() {}
 
     /**
-     * Whether a file lies in memory (tmpfs, ramfs, hugetlbfs), so that reading and writing it never waits for a medium.
+     * Whether a file lies in memory (tmpfs, ramfs), so that reading and writing it never waits for a medium.
      * False where the kernel cannot say. Source: statfs(2).
      */
     public static boolean isInMemory(Fd fd) {
@@ -78,7 +77,7 @@ public final class FileIo {
                 return false;
             }
             long type = status.get(JAVA_INT, 0) & 0xffff_ffffL;
-            return type == TMPFS_MAGIC || type == RAMFS_MAGIC || type == HUGETLBFS_MAGIC;
+            return type == TMPFS_MAGIC || type == RAMFS_MAGIC;
         } catch (Throwable t) {
             throw Native.unreachable(t);
         }

@@ -255,6 +255,11 @@ public final class IoUring implements AutoCloseable {
         }
     }
 
+    /** Whether entries are prepared that the kernel has not taken yet. */
+    public boolean hasQueued() {
+        return sqTail != Memory.loadAcquireInt(sqHeadAddress);
+    }
+
     /** Whether the kernel holds completions back until {@link #submit}; looked at before going to sleep. */
     public boolean hasDeferredWork() {
         return (Memory.loadAcquireInt(sqFlagsAddress) & SQ_NEEDS_ENTER) != 0;

@@ -136,7 +136,8 @@ public final class SplitDeviceQueue extends DeviceQueue {
             return fail("avail.idx went from " + nextAvail + " to " + index + " in a queue of " + size());
         }
         // A driver whose descriptors are all out cannot add: so nothing that we keep per chain ever outgrows the queue.
-        if (((index - nextUsed) & INDEX_MASK) > size()) {
+        // Against what the driver has seen used: it reuses no descriptor before.
+        if (((index - publishedUsed) & INDEX_MASK) > size()) {
             return fail("avail.idx " + index + " leaves more than " + size() + " chains outstanding: used.idx is "
                     + nextUsed);
         }

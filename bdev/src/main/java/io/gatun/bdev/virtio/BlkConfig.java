@@ -9,11 +9,17 @@ import java.nio.ByteOrder;
  * not.
  */
 final class BlkConfig {
-    /** A data segment's length at most: large, as a host address range is all that it becomes. */
-    static final int SIZE_MAX = 4 << 20;
+    /** A data segment's length at most. */
+    static final int SIZE_MAX = 1 << 20;
 
     /** Data segments in a request at most: what fits a ring of 128 beside header and status. */
     static final int SEG_MAX = 126;
+
+    /**
+     * A request's length at most, which follows from both. Enforced: a chain may name the same pages many times over,
+     * and a reactor's other rings wait while it is copied.
+     */
+    static final long MAX_BYTES = (long) SEG_MAX * SIZE_MAX;
 
     private static final int GEOMETRY_HEADS = 16;
     private static final int GEOMETRY_SECTORS = 63;

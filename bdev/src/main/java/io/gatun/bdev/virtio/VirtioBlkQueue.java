@@ -34,6 +34,9 @@ final class VirtioBlkQueue implements QueueHandler {
     /** Chains put back before they are published in the middle of a burst: the driver works on them meanwhile. */
     private static final int PUBLISHED_AT_ONCE = 16;
 
+    /** No more chains are taken in a poll that has taken this much: the other rings of the reactor wait for it. */
+    private static final long BYTES_PER_POLL = 32 << 20;
+
     private final VirtioBlkDevice device;
     private final Vring vring;
     private final DeviceQueue queue;
@@ -41,6 +44,9 @@ final class VirtioBlkQueue implements QueueHandler {
     private final BlkCounters counters;
     private final boolean readOnly;
     private final int blockSectors;
+
+    /** Whether requests may pend: then an error of vanished memory must not hide what the channel was given. */
+    private final boolean mayPend;
 
     private final BlkSlot[] slots;
 
@@ -64,6 +70,9 @@ final class VirtioBlkQueue implements QueueHandler {
     /** The device's capacity when it was last asked for: again only when a request lies beyond. */
     private long capacitySectors;
 
+    /** Bytes of all chains taken in this poll. */
+    private long bytesTaken;
+
     /** A poll is under way, or threw: then nothing but the channel knows what is in flight. */
     private boolean interrupted;
 
@@ -72,6 +81,7 @@ final class VirtioBlkQueue implements QueueHandler {
         this.vring = vring;
         this.queue = vring.queue();
         this.channel = channel;
+        this.mayPend = channel.wakeFd() >= 0;
         this.counters = counters;
         this.readOnly = device.readOnly();
         this.blockSectors = device.blockSectors();
@@ -101,6 +111,7 @@ final class VirtioBlkQueue implements QueueHandler {
         RateLimit limit = device.rateLimit();
         int left = limit == null ? maxChains : limit.admit(maxChains);
         int started = 0;
+        bytesTaken = 0;
         while (left > 0) {
             int count = stage(Math.min(left, STAGED_AT_ONCE));
             for (int i = 0; i < count; i++) {
@@ -143,12 +154,13 @@ final class VirtioBlkQueue implements QueueHandler {
     /** Pops and frames up to {@code atMost} chains; returns how many. */
     private int stage(int atMost) {
         int count = 0;
-        while (count < atMost && freeCount != 0) {
+        while (count < atMost && freeCount != 0 && bytesTaken < BYTES_PER_POLL) {
             BlkSlot slot = free[freeCount - 1];
             if (!queue.pop(slot.chain)) {
                 break;
             }
             freeCount--;
+            bytesTaken += slot.chain.readableBytes + slot.chain.writableBytes;
             staged[count] = slot;
             count++;
         }
@@ -160,6 +172,9 @@ final class VirtioBlkQueue implements QueueHandler {
             if (slot.type == VirtioBlk.T_IN) {
                 channel.willRead(slot.sector << VirtioBlk.SECTOR_SHIFT);
             }
+        }
+        if (mayPend && count != 0) {
+            Memory.settle();
         }
         return count;
     }
@@ -196,6 +211,7 @@ final class VirtioBlkQueue implements QueueHandler {
         long sectors = bytes >>> VirtioBlk.SECTOR_SHIFT;
         // A sector is unsigned: what reads as negative is beyond every capacity.
         if (sectors == 0
+                || bytes > BlkConfig.MAX_BYTES
                 || (bytes & (VirtioBlk.SECTOR_BYTES - 1)) != 0
                 || ((sector | sectors) & (blockSectors - 1)) != 0
                 || sector < 0
@@ -231,6 +247,8 @@ final class VirtioBlkQueue implements QueueHandler {
         String name = BdevRequest.operationName(operation);
         if (readOnly && operation == BdevRequest.WRITE) {
             refuse(slot, VirtioBlk.S_IOERR, "a write to a read-only disk");
+        } else if (bytes > BlkConfig.MAX_BYTES) {
+            refuse(slot, VirtioBlk.S_IOERR, "a " + name + " of " + bytes + " bytes, more than seg_max times size_max");
         } else if (sectors == 0 || (bytes & (VirtioBlk.SECTOR_BYTES - 1)) != 0) {
             refuse(slot, VirtioBlk.S_IOERR, "a " + name + " of " + bytes + " bytes, not a positive multiple of 512");
         } else if (sector < 0 || sector > capacitySectors - sectors) {
@@ -402,6 +420,10 @@ final class VirtioBlkQueue implements QueueHandler {
     }
 
     private int refill() {
+        if (reapedCount != 0) {
+            // An error of the requests just finished must not cut the channel's own work short.
+            Memory.settle();
+        }
         reapedNext = 0;
         reapedCount = channel.poll(reaped);
         return reapedCount;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.gatun.bdev.MallocBdev;
 import io.gatun.bdev.MallocOptions;
 import io.gatun.linux.Memory;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -83,6 +84,25 @@ class HostileBlkTest {
         assertTrue(guest.driver.popUsed() >= 0);
         assertEquals(VirtioBlk.S_IOERR, Memory.getByte(guest.host(status)));
         assertEquals(1, guest.driver.usedLength());
+    }
+
+    @Test
+    void refusesARequestThatNamesTheSamePagesOverAndOver() {
+        int segments = 60;
+        long[] addresses = new long[segments + 2];
+        int[] lengths = new int[segments + 2];
+        Arrays.fill(addresses, guest.allocate(3 << 20));
+        Arrays.fill(lengths, 3 << 20);
+        long status = guest.allocate(new byte[] {(byte) 0xee});
+        addresses[0] = guest.header(VirtioBlk.T_IN, 0);
+        lengths[0] = 16;
+        addresses[segments + 1] = status;
+        lengths[segments + 1] = 1;
+        guest.add(addresses, lengths, 1);
+        guest.handler.poll(1);
+        assertTrue(guest.driver.popUsed() >= 0);
+        assertEquals(VirtioBlk.S_IOERR, Memory.getByte(guest.host(status)));
+        assertEquals(1, guest.device.counters().getFirst().refused());
     }
 
     @Test

@@ -35,7 +35,7 @@ class VirtioBlkDeviceTest {
         ByteBuffer config = config(device);
         assertEquals(96, config.capacity());
         assertEquals(1 << 20, config.getLong(0), "capacity");
-        assertEquals(4 << 20, config.getInt(8), "size_max");
+        assertEquals(1 << 20, config.getInt(8), "size_max");
         assertEquals(126, config.getInt(12), "seg_max");
         assertEquals((1 << 20) / 16 / 63, config.getShort(16), "cylinders");
         assertEquals(16, config.get(18), "heads");
