@@ -6,7 +6,9 @@ import io.gatun.reactor.Reactor;
 import io.gatun.vhostuser.Payload.VringAddress;
 import io.gatun.vring.GuestMemory;
 import io.gatun.vring.QueueConfig;
+import java.util.HashSet;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 
@@ -24,6 +26,7 @@ final class Ring {
     final int index;
     final Reactor reactor;
     final VringCounters counters;
+    private final ControlLoop loop;
 
     volatile int size;
     volatile boolean enabled;
@@ -34,12 +37,16 @@ final class Ring {
     private Fd kick;
     private Fd call;
     private Fd error;
+    /** Replaced, and open until the reactor confirms: it may be stuck in a signal of one. */
+    private final Set<Fd> retiring = new HashSet<>();
+
     private volatile VringWorker worker;
 
-    Ring(int index, Reactor reactor, VringCounters counters) {
+    Ring(int index, Reactor reactor, VringCounters counters, ControlLoop loop) {
         this.index = index;
         this.reactor = reactor;
         this.counters = counters;
+        this.loop = loop;
     }
 
     boolean isStarted() {
@@ -101,7 +108,7 @@ final class Ring {
                 inflightBytes);
     }
 
-    VringWorker.Start start(String device, QueueConfig config, int chainsPerPoll, ControlLoop loop) {
+    VringWorker.Start start(String device, QueueConfig config, int chainsPerPoll) {
         broken = null;
         return new VringWorker.Start(
                 "ring " + index + " of " + device,
@@ -155,6 +162,8 @@ final class Ring {
                 fd.close();
             }
         }
+        retiring.forEach(Fd::close);
+        retiring.clear();
     }
 
     /** Frees the reactor if the front-end has blocked it in a signal since the last look; true if it had. */
@@ -163,7 +172,10 @@ final class Ring {
         if (running == null || !running.signal().isStuck()) {
             return false;
         }
-        running.signal().free(Stream.of(call, error).filter(Objects::nonNull).toList());
+        // An old kick descriptor may be among those that retire; to drain it does no harm.
+        running.signal()
+                .free(Stream.concat(Stream.of(call, error).filter(Objects::nonNull), retiring.stream())
+                        .toList());
         return true;
     }
 
@@ -178,7 +190,7 @@ final class Ring {
         EventFd.makeNonBlocking(descriptor.value());
     }
 
-    private static CompletableFuture<Void> closeAfter(Fd old, CompletableFuture<Void> replaced) {
+    private CompletableFuture<Void> closeAfter(Fd old, CompletableFuture<Void> replaced) {
         if (old == null) {
             return replaced == null ? CompletableFuture.completedFuture(null) : replaced;
         }
@@ -187,7 +199,11 @@ final class Ring {
             return CompletableFuture.completedFuture(null);
         }
         // The worker may use the old descriptor until it has confirmed the new one.
-        return replaced.whenComplete((_, _) -> old.close());
+        retiring.add(old);
+        return replaced.whenCompleteAsync((_, _) -> {
+            retiring.remove(old);
+            old.close();
+        }, loop);
     }
 
     private static int value(Fd descriptor) {

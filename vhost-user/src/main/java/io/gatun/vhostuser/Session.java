@@ -14,6 +14,8 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What one connection has set up: memory, the in-flight buffer, rings, and the way back to the front-end. {@link
@@ -26,6 +28,8 @@ import java.util.function.Consumer;
  * <p><b>Thread-safety:</b> the control loop's thread only. Futures that are returned complete on any thread.
  */
 final class Session {
+    private static final Logger LOG = LoggerFactory.getLogger(Session.class);
+
     /** A front-end that blocks a reactor does so for at most twice this time. */
     private static final int SIGNAL_WATCH_MILLIS = 500;
 
@@ -113,10 +117,11 @@ final class Session {
         long address = inflight == null ? 0 : inflight.address(ring.index, ring.size, packed);
         long bytes = address == 0 ? 0 : InflightLayout.regionBytes(packed, ring.size);
         VringWorker.Start start = ring.start(
-                name, ring.config(features, memory.guestMemory(), address, bytes), options.chainsPerPoll(), loop);
+                name, ring.config(features, memory.guestMemory(), address, bytes), options.chainsPerPoll());
         return VringWorker.start(ring.reactor, device, start).thenApplyAsync(worker -> {
             ring.started(worker);
             watchSignals();
+            worker.callIfOwed();
             sendPendingConfigChange();
             return Outcome.DONE.join();
         }, loop);
@@ -127,15 +132,23 @@ final class Session {
         if (signalWatch == null) {
             signalWatch = loop.schedule(SIGNAL_WATCH_MILLIS, TimeUnit.MILLISECONDS, () -> {
                 signalWatch = null;
-                for (Ring ring : rings) {
-                    if (ring.freeStuckSignal()) {
-                        whenHostile.accept("the eventfds of ring " + ring.index + " block whoever signals them");
-                    }
-                }
+                // First, so that nothing below can end the watch.
                 if (isRunning()) {
                     watchSignals();
                 }
+                rings.forEach(this::checkSignal);
             });
+        }
+    }
+
+    private void checkSignal(Ring ring) {
+        try {
+            if (ring.freeStuckSignal()) {
+                whenHostile.accept("the eventfds of ring " + ring.index + " block whoever signals them");
+            }
+        } catch (Throwable t) {
+            // Descriptors or threads have run out: the other rings get their turn, and this one another.
+            LOG.error("{}: ring {} blocks its reactor and cannot be freed yet", name, ring.index, t);
         }
     }
 

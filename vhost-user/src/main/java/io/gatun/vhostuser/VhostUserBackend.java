@@ -119,7 +119,7 @@ public final class VhostUserBackend implements AutoCloseable {
         List<VringStatus> rings = new ArrayList<>();
         for (int i = 0; i < counters.size(); i++) {
             // Fields of a ring are read as they are: a status may mix two moments.
-            Ring ring = current == null ? new Ring(i, reactor(i), counters.get(i)) : current.rings.get(i);
+            Ring ring = current == null ? new Ring(i, reactor(i), counters.get(i), loop) : current.rings.get(i);
             rings.add(ring.status(current != null && current.isPacked()));
         }
         return rings;
@@ -212,7 +212,7 @@ public final class VhostUserBackend implements AutoCloseable {
         LOG.info("{}: a front-end has connected", path);
         Session current = new Session(path.toString(), device, options, loop);
         for (int i = 0; i < counters.size(); i++) {
-            current.rings.add(new Ring(i, reactor(i), counters.get(i)));
+            current.rings.add(new Ring(i, reactor(i), counters.get(i), loop));
         }
         try {
             DeviceEvents events = () -> loop.tell(current::configChanged);

@@ -88,7 +88,7 @@ public final class Vring {
         }
     }
 
-    /** The ring starts; a predecessor may have died between publishing and calling. */
+    /** The ring has started; a predecessor may have died between publishing and calling. */
     void started() {
         if (queue.mayOweCall()) {
             call();

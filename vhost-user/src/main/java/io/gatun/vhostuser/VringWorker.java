@@ -89,6 +89,8 @@ final class VringWorker implements Poller {
                     reactor.watch(handler.wakeFd());
                 }
                 queue.suppressKicks();
+                // A late InternalError of the set-up has to surface here, where everything can still be undone.
+                Memory.settle();
             } catch (Throwable t) {
                 if (start.kickFd() >= 0) {
                     reactor.unwatch(start.kickFd());
@@ -100,7 +102,6 @@ final class VringWorker implements Poller {
             }
             VringWorker worker = new VringWorker(start, reactor, vring, handler);
             start.counters().started();
-            vring.started();
             reactor.add(worker);
             return worker;
         });
@@ -123,6 +124,22 @@ final class VringWorker implements Poller {
     /** How the ring signals its front-end, for the control loop to look after. */
     PeerSignal signal() {
         return vring.signal();
+    }
+
+    /**
+     * Makes the call that a predecessor may have died before. Not part of the start: the call can block the reactor,
+     * so the control loop has to look after {@link #signal} before.
+     */
+    void callIfOwed() {
+        try {
+            reactor.execute(() -> {
+                if (!stopped) {
+                    vring.started();
+                }
+            });
+        } catch (RejectedExecutionException closed) {
+            // The ring ends with its reactor: nobody is left to call.
+        }
     }
 
     CompletableFuture<Void> setEnabled(boolean enable) {

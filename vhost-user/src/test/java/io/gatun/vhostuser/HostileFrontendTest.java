@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gatun.linux.Errno;
+import io.gatun.linux.EventFd;
 import io.gatun.linux.Fd;
 import io.gatun.linux.FileIo;
 import io.gatun.linux.Mapping;
@@ -309,10 +310,7 @@ class HostileFrontendTest {
                 Mapping count = Mapping.anonymous(4096)) {
             guest.setUp(0, 8);
             guest.exchange(0);
-            guest.calls[0].drain();
-            Memory.putLong(count.address(), -2);
-            assertEquals(8, FileIo.write(guest.calls[0].fd().value(), count.address(), 8));
-            makeBlocking(guest.calls[0].fd());
+            block(guest.calls[0], count);
             guest.offer(0);
             guest.raw.assertEnded();
             // Both reactors serve: the neighbour's, and, on the next connection, the one that was blocked.
@@ -322,6 +320,59 @@ class HostileFrontendTest {
             next.setUp(0, 8);
             next.exchange(0);
         }
+    }
+
+    @Test
+    void aCallDescriptorThatBlocksAndIsReplacedMeanwhile() throws Throwable {
+        try (TestGuest guest = connect();
+                Mapping count = Mapping.anonymous(4096)) {
+            guest.setUp(0, 8);
+            guest.exchange(0);
+            block(guest.calls[0], count);
+            guest.offer(0);
+            BackendLab.await("the request", () -> guest.isFilled(0));
+            guest.raw.send(
+                    RawFrontend.SET_VRING_CALL, bytes(0L), guest.calls[1].fd().value());
+            guest.raw.assertEnded();
+        }
+        try (TestGuest next = connect()) {
+            next.setUp(0, 8);
+            next.exchange(0);
+        }
+    }
+
+    /** A ring with a history in its in-flight buffer calls when it starts. */
+    @Test
+    void aCallDescriptorThatBlocksTheStartOfARing() throws Throwable {
+        try (TestGuest guest = connect();
+                MemoryFile inflight = MemoryFile.create("inflight", 8192);
+                Mapping count = Mapping.anonymous(4096)) {
+            guest.negotiate();
+            guest.shareMemory();
+            guest.raw.ok(
+                    RawFrontend.SET_INFLIGHT_FD,
+                    bytes(8192L, 0L, (short) 2, (short) 8, 0),
+                    inflight.fd().value());
+            guest.startRing(0, 8);
+            guest.enable(0, 1);
+            guest.exchange(0);
+            guest.stop(0);
+            block(guest.calls[0], count);
+            guest.raw.send(
+                    RawFrontend.SET_VRING_KICK, bytes(0L), guest.kicks[0].fd().value());
+            guest.raw.assertEnded();
+        }
+        try (TestGuest next = connect()) {
+            next.setUp(0, 8);
+            next.exchange(0);
+        }
+    }
+
+    private static void block(EventFd call, Mapping count) throws Throwable {
+        call.drain();
+        Memory.putLong(count.address(), -2);
+        assertEquals(8, FileIo.write(call.fd().value(), count.address(), 8));
+        makeBlocking(call.fd());
     }
 
     @SuppressWarnings("restricted") // The linux module has no reason to offer this.
