@@ -11,6 +11,7 @@ import io.gatun.linux.UnixSocket;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * A client of a JSON-RPC socket, Gatun's or SPDK's: one call at a time.
@@ -20,6 +21,9 @@ import java.util.ArrayDeque;
 public final class JsonRpcClient implements AutoCloseable {
     private static final int BUFFER_BYTES = 64 << 10;
     private static final int MAX_ANSWER_BYTES = 64 << 20;
+
+    /** The pause between two tries to connect to a server whose queue is full. */
+    private static final long BUSY_NANOS = 1_000_000;
 
     private final UnixSocket socket;
     private final int timeoutMillis;
@@ -40,7 +44,18 @@ public final class JsonRpcClient implements AutoCloseable {
      * @throws LinuxException where nobody listens at that path
      */
     public static JsonRpcClient connect(Path socket, Duration timeout) {
-        return new JsonRpcClient(UnixSocket.connect(socket.toString()), Math.toIntExact(timeout.toMillis()));
+        long deadline = System.nanoTime() + timeout.toNanos();
+        while (true) {
+            try {
+                return new JsonRpcClient(UnixSocket.connect(socket.toString()), Math.toIntExact(timeout.toMillis()));
+            } catch (LinuxException e) {
+                // Many clients at once: the server takes the next ones as soon as it has its turn.
+                if (e.errno() != Errno.EAGAIN || System.nanoTime() > deadline) {
+                    throw e;
+                }
+                LockSupport.parkNanos(BUSY_NANOS);
+            }
+        }
     }
 
     /**
