@@ -1,0 +1,89 @@
+package io.gatun.pmd;
+
+import io.gatun.reactor.Reactor;
+import java.util.List;
+
+/**
+ * A packet port: queues of packets in and out, and what is at its other end.
+ *
+ * <p><b>Thread-safety:</b> any thread, unless a method says otherwise.
+ */
+public abstract class Port implements AutoCloseable {
+    /** The MTU of Ethernet. */
+    public static final int DEFAULT_MTU = 1500;
+
+    /** Bytes of an Ethernet header with one VLAN tag, which come on top of the MTU. */
+    public static final int HEADER_BYTES = 18;
+
+    private final String name;
+    private volatile Forwarder forwarder;
+    private volatile int mtu = DEFAULT_MTU;
+
+    protected Port(String name) {
+        this.name = name;
+    }
+
+    public final String name() {
+        return name;
+    }
+
+    /** What kind of port this is, in a word: {@code vhost}, {@code tap} … */
+    public abstract String type();
+
+    public abstract List<RxQueue> rxQueues();
+
+    public abstract List<? extends TxQueue> txQueues();
+
+    /**
+     * The transmit queue for packets of a flow: the same one for the same {@code hash} as long as the receiver keeps
+     * its number of queues. Any reactor's thread.
+     */
+    public abstract TxQueue txFor(int hash);
+
+    /** Whether a peer is there and takes packets. */
+    public abstract boolean linkUp();
+
+    /** The largest payload of an Ethernet frame that is not to be segmented, in bytes. */
+    public final int mtu() {
+        return mtu;
+    }
+
+    /** Sets the MTU, 68 to 65535; throws {@link IllegalArgumentException} for others. */
+    public void setMtu(int bytes) {
+        if (bytes < 68 || bytes > 65535) {
+            throw new IllegalArgumentException("an MTU is 68 to 65535 bytes, not " + bytes);
+        }
+        mtu = bytes;
+    }
+
+    /** Where everything that this port receives goes from now on; null drops it. */
+    public final void forwardTo(Forwarder next) {
+        forwarder = next;
+    }
+
+    final Forwarder forwarder() {
+        return forwarder;
+    }
+
+    /** For subclasses: makes a receive queue of this port. */
+    protected final RxQueue newRxQueue(int index, Reactor owner) {
+        return new RxQueue(this, index, owner);
+    }
+
+    /** For subclasses: the peer has come or gone. */
+    protected final void linkChanged(boolean up) {
+        Forwarder current = forwarder;
+        if (current != null) {
+            current.linkChanged(this, up);
+        }
+    }
+
+    /** Takes the port off its reactors and frees what it holds; not for a reactor's thread. */
+    @Override
+    public abstract void close();
+
+    @Override
+    public final String toString() {
+        return type() + ":" + name;
+    }
+}

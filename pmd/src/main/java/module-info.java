@@ -1,0 +1,8 @@
+/** Poll-mode packet ports, the virtio-net device behind them, and a switch. */
+module io.gatun.pmd {
+    requires transitive io.gatun.vhostuser;
+    requires org.jctools.core.jdk11;
+    requires org.slf4j;
+
+    exports io.gatun.pmd;
+}
