@@ -5,4 +5,5 @@ module io.gatun.pmd {
     requires org.slf4j;
 
     exports io.gatun.pmd;
+    exports io.gatun.pmd.loop;
 }
