@@ -2,6 +2,8 @@ package io.gatun.pmd;
 
 import io.gatun.reactor.Reactor;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
 
 /**
  * A packet port: queues of packets in and out, and what is at its other end.
@@ -70,6 +72,25 @@ public abstract class Port implements AutoCloseable {
         return new RxQueue(this, index, owner);
     }
 
+    /**
+     * For subclasses: runs something on an owner's thread and waits for it. Runs it here if there is no owner, or if its
+     * reactor has been closed.
+     */
+    protected static void runOn(Reactor owner, Runnable command) {
+        if (owner == null || owner.inReactorThread()) {
+            command.run();
+            return;
+        }
+        CompletableFuture<Void> done;
+        try {
+            done = owner.submit(command);
+        } catch (RejectedExecutionException closed) {
+            command.run();
+            return;
+        }
+        done.join();
+    }
+
     /** For subclasses: the peer has come or gone. */
     protected final void linkChanged(boolean up) {
         Forwarder current = forwarder;
@@ -78,9 +99,18 @@ public abstract class Port implements AutoCloseable {
         }
     }
 
-    /** Takes the port off its reactors and frees what it holds; not for a reactor's thread. */
+    /**
+     * Sends what other reactors have handed over, takes the port off its reactors and frees what it holds. Nobody sends
+     * to it any more. Not for a reactor's thread.
+     */
     @Override
-    public abstract void close();
+    public final void close() {
+        txQueues().forEach(TxQueue::retire);
+        release();
+    }
+
+    /** Takes the port off its reactors and frees what it holds, once; further calls do nothing. */
+    protected abstract void release();
 
     @Override
     public final String toString() {

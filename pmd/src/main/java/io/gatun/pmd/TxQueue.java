@@ -17,6 +17,11 @@ public abstract class TxQueue {
     private final Reactor owner;
     private final QueueCounters counters = new QueueCounters();
 
+    /** The way from other reactors; null until one of them sends. */
+    private volatile Handover handover;
+
+    private boolean retired;
+
     /** What {@link #port} is told by a subclass; owner is null where a test drives the queue. */
     protected TxQueue(Port port, int index, Reactor owner) {
         this.port = port;
@@ -48,6 +53,16 @@ public abstract class TxQueue {
 
     /** Sends the packets that the first {@code count} elements of {@code which} name, in that order. */
     public final void send(Burst burst, int[] which, int count) {
+        Reactor reactor = owner;
+        if (reactor == null || reactor.inReactorThread()) {
+            sendOwned(burst, which, count);
+        } else {
+            handOver(burst, which, count);
+        }
+    }
+
+    /** Sends from the owner's thread. */
+    final void sendOwned(Burst burst, int[] which, int count) {
         transmit(burst, which, count);
     }
 
@@ -60,6 +75,46 @@ public abstract class TxQueue {
      * @return how many were taken
      */
     protected abstract int transmit(Burst burst, int[] which, int count);
+
+    /**
+     * The receiver's memory vanished while packets of another reactor were copied to it. Owner only; whatever else the
+     * port does with that memory will find out too.
+     */
+    protected void vanished(InternalError cause) {}
+
+    /** Ends the way from other reactors, after what is on it was sent; for the port's close. */
+    final void retire() {
+        Handover ending;
+        synchronized (this) {
+            retired = true;
+            ending = handover;
+        }
+        if (ending != null) {
+            ending.close();
+        }
+    }
+
+    /** For tests; null until another reactor has sent. */
+    final Handover handover() {
+        return handover;
+    }
+
+    private void handOver(Burst burst, int[] which, int count) {
+        Handover way = handover;
+        if (way == null) {
+            way = openHandover();
+        }
+        if (way != null) {
+            way.take(burst, which, count);
+        }
+    }
+
+    private synchronized Handover openHandover() {
+        if (handover == null && !retired) {
+            handover = new Handover(this);
+        }
+        return handover;
+    }
 
     @Override
     public final String toString() {

@@ -26,9 +26,9 @@ import org.slf4j.LoggerFactory;
  * compiled code, perhaps in a call of another poller, which would lose what it was at. So where there are several, each
  * call is settled before the next one; a poller that is alone is to blame whenever it surfaces.
  *
- * <p><b>Thread-safety:</b> {@link #execute}, {@link #submit}, {@link #quiesce}, {@link #close} and the counters are for
- * any thread. {@link #add}, {@link #remove}, {@link #watch} and {@link #unwatch} are for the reactor's own thread, that
- * is for commands and pollers. What happened before {@code execute} is visible to the command.
+ * <p><b>Thread-safety:</b> {@link #execute}, {@link #submit}, {@link #wake}, {@link #quiesce}, {@link #close} and the
+ * counters are for any thread. {@link #add}, {@link #remove}, {@link #watch} and {@link #unwatch} are for the reactor's
+ * own thread, that is for commands and pollers. What happened before {@code execute} is visible to the command.
  */
 @SuppressWarnings("ReferenceEquality") // threads, pollers and snapshots are compared by identity
 public final class Reactor implements AutoCloseable {
@@ -143,6 +143,14 @@ public final class Reactor implements AutoCloseable {
             result.complete(null);
         });
         return result;
+    }
+
+    /**
+     * Ends a sleep, so that every poller looks for work: for whoever has made work visible that {@link Poller#arm} looks
+     * for. Costs a fence and a load while the reactor is awake. Any thread, until {@link #close}.
+     */
+    public void wake() {
+        sleep.wake();
     }
 
     /** Adds a poller; it is polled from the next cycle on. */

@@ -95,7 +95,7 @@ final class TestPort extends Port {
     }
 
     @Override
-    public void close() {
+    protected void release() {
         // Nothing to free.
     }
 }
