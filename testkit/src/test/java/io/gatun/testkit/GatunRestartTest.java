@@ -16,7 +16,8 @@ class GatunRestartTest {
     @CsvSource({"false, 2, 20", "true, 2, 20"})
     void guestSurvivesKillsOfAListeningServer(boolean packed, int queues, int kills) {
         DiskSpec spec = DiskSpec.of(DiskSpec.Medium.FILE).withPacked(packed).withQueues(queues);
-        // QEMU looks for a lost server once a second: the time between is not the server's.
+        // QEMU 7.2 looks for a lost server once a second, and the time between is not the server's: what counts is the
+        // time to the listening socket, and the time from QEMU's next attempt to an answer.
         assertBackWithinASecond(
                 RestartScenario.run(GatunProgram.require(), spec, kills, System.nanoTime()),
                 outage -> outage.listening() + outage.answered() - outage.connected());
@@ -34,15 +35,12 @@ class GatunRestartTest {
                 RestartScenario.Outage::answered);
     }
 
-    /**
-     * The median, for what is timed is a JVM's start beside an emulated guest under full load: with two cores, or with
-     * a neighbour, one start of many can be starved for a moment. Each is printed.
-     */
+    /** Every restart, not the middle one of them. */
     private static void assertBackWithinASecond(
             List<RestartScenario.Outage> outages, ToLongFunction<RestartScenario.Outage> nanos) {
         long median = outages.stream().mapToLong(nanos).sorted().toArray()[outages.size() / 2];
         long worst = outages.stream().mapToLong(nanos).max().orElseThrow();
         System.out.printf("  back after %d ms (median), %d ms (worst)%n", median / 1_000_000, worst / 1_000_000);
-        assertTrue(median <= LIMIT_NANOS, () -> "not back within a second: " + outages);
+        assertTrue(worst <= LIMIT_NANOS, () -> "not back within a second: " + outages);
     }
 }
