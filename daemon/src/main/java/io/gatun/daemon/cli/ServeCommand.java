@@ -65,6 +65,12 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--vhost-blk", paramLabel = "SOCKET,…", description = "Serve a disk at a vhost-user socket.")
     private List<String> vhostBlks = List.of();
 
+    @Option(names = "--port", paramLabel = "KIND:NAME,…", description = "Make a packet port.")
+    private List<String> ports = List.of();
+
+    @Option(names = "--loop", paramLabel = "MODE:PORT,…", description = "Do with a port's packets as testpmd does.")
+    private List<String> loops = List.of();
+
     @Option(
             names = "--vhost-dir",
             paramLabel = "DIR",
@@ -100,6 +106,8 @@ final class ServeCommand implements Callable<Integer> {
         serve.vhostDirectory = Path.of("");
         serve.bdevs = new ArrayList<>();
         serve.vhostBlks = new ArrayList<>();
+        serve.ports = new ArrayList<>();
+        serve.loops = new ArrayList<>();
         serve.logLevel = new LogLevel();
         for (int i = 1; i < arguments.length; i++) {
             boolean known = serve.set(arguments[i]);
@@ -133,6 +141,8 @@ final class ServeCommand implements Callable<Integer> {
             case "--config" -> config = Path.of(value);
             case "--bdev" -> bdevs.add(value);
             case "--vhost-blk" -> vhostBlks.add(value);
+            case "--port" -> ports.add(value);
+            case "--loop" -> loops.add(value);
             case "--metrics" -> metrics = value;
             case "--vhost-dir" -> vhostDirectory = Path.of(value);
             case "--log-level" -> {
@@ -161,7 +171,7 @@ final class ServeCommand implements Callable<Integer> {
                 vhostDirectory.toAbsolutePath());
         List<Start> calls = calls();
         if (waitForRpc && !calls.isEmpty()) {
-            throw new UsageException("--wait-for-rpc: expected without --config, --bdev and --vhost-blk,"
+            throw new UsageException("--wait-for-rpc: expected without --config and options that make something,"
                     + " which are calls that have to wait as well; make them by gatun rpc");
         }
         return Daemon.start(settings, rpc, metrics == null ? null : MetricsAddress.parse(metrics), target -> {
@@ -173,8 +183,8 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     /** How a method begins its answer to what could not have been meant; all else was tried and failed. */
-    private static final List<String> MISTAKES =
-            List.of("Invalid parameters", "Invalid argument", "No such device: no bdev");
+    private static final List<String> MISTAKES = List.of(
+            "Invalid parameters", "Invalid argument", "No such device: no bdev", "No such device: no port");
 
     /** A call, and where it was asked for. */
     private record Start(String origin, Call call) {
@@ -211,6 +221,8 @@ final class ServeCommand implements Callable<Integer> {
         }
         bdevs.forEach(given -> calls.add(new Start("--bdev " + given, DeviceOption.bdev(given))));
         vhostBlks.forEach(given -> calls.add(new Start("--vhost-blk " + given, DeviceOption.vhostBlk(given))));
+        ports.forEach(given -> calls.add(new Start("--port " + given, NetOption.port(given))));
+        loops.forEach(given -> calls.add(new Start("--loop " + given, NetOption.loop(given))));
         return calls;
     }
 }

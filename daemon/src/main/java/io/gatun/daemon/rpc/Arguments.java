@@ -1,7 +1,10 @@
 package io.gatun.daemon.rpc;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.util.HashMap;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -19,7 +22,7 @@ public final class Arguments {
 
     /** Checks {@code params}, an object or absent ({@code null}); throws {@link RpcException}. */
     static Arguments check(List<Param> declared, JsonNode params) {
-        Map<String, Object> values = new HashMap<>();
+        Map<String, Object> values = new LinkedHashMap<>();
         if (params != null && !params.isNull()) {
             if (!params.isObject()) {
                 throw RpcException.invalidParameters("expected an object with named parameters");
@@ -80,5 +83,22 @@ public final class Arguments {
     @SuppressWarnings("unchecked") // Param.decode made the list, and of strings only.
     public List<String> strings(String name) {
         return (List<String>) values.get(name);
+    }
+
+    /** What was given, in the order it was given: parameters of a call that does the same. */
+    public ObjectNode toJson() {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        values.forEach((name, value) -> {
+            switch (value) {
+                case Boolean truth -> json.put(name, truth);
+                case Long number -> json.put(name, number);
+                case List<?> list -> {
+                    ArrayNode array = json.putArray(name);
+                    list.forEach(item -> array.add(item.toString()));
+                }
+                default -> json.put(name, value.toString());
+            }
+        });
+        return json;
     }
 }

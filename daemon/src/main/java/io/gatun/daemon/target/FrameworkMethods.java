@@ -78,7 +78,7 @@ final class FrameworkMethods {
                 RUNTIME,
                 "Returns the calls that recreate a subsystem's present state.",
                 List.of(
-                        Param.required("name", Param.Type.STRING, "bdev or vhost_blk."),
+                        Param.required("name", Param.Type.STRING, "bdev, vhost_blk or net."),
                         Param.optional("with_batches", Param.Type.BOOLEAN, "Ignored: there are no batches.")),
                 (target, arguments) -> config(target, arguments.string("name")));
     }
@@ -142,6 +142,10 @@ final class FrameworkMethods {
                     .flatMap(controller -> controller.backend().rings().stream())
                     .filter(ring -> ring.started() && reactor.name().equals(ring.reactor()))
                     .count();
+            long queues = target.net().ports().values().stream()
+                    .flatMap(port -> port.port.rxQueues().stream())
+                    .filter(queue -> reactor.equals(queue.owner()))
+                    .count();
             list.addObject()
                     .put("name", reactor.name())
                     .put("id", id++)
@@ -149,7 +153,7 @@ final class FrameworkMethods {
                     .put("busy", reactor.counters().busyNanos())
                     .put("idle", reactor.counters().idleNanos())
                     .put("in_interrupt", false)
-                    .put("active_pollers_count", rings)
+                    .put("active_pollers_count", rings + queues)
                     .put("timed_pollers_count", 0)
                     .put("paused_pollers_count", 0);
         }
@@ -160,6 +164,7 @@ final class FrameworkMethods {
         ArrayNode list = JSON.arrayNode();
         list.addObject().put("subsystem", "bdev").putArray("depends_on");
         list.addObject().put("subsystem", "vhost_blk").putArray("depends_on").add("bdev");
+        list.addObject().put("subsystem", "net").putArray("depends_on");
         return list;
     }
 
@@ -167,8 +172,16 @@ final class FrameworkMethods {
         return switch (subsystem) {
             case "bdev" -> BdevMethods.config(target);
             case "vhost_blk" -> VhostMethods.config(target);
+            case "net" -> net(target);
             default ->
                 throw new RpcException(RpcException.INVALID_PARAMS, "Subsystem '" + subsystem + "' not found");
         };
+    }
+
+    private static JsonNode net(Target target) {
+        ArrayNode calls = JSON.arrayNode();
+        PortMethods.config(target, calls);
+        LoopMethods.config(target, calls);
+        return calls;
     }
 }

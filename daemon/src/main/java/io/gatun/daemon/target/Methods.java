@@ -14,6 +14,8 @@ public final class Methods {
         BdevQueries.addTo(REGISTRY);
         IostatMethods.addTo(REGISTRY);
         VhostMethods.addTo(REGISTRY);
+        PortMethods.addTo(REGISTRY);
+        LoopMethods.addTo(REGISTRY);
     }
 
     private Methods() {}

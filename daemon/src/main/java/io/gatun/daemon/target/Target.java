@@ -15,7 +15,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 
 /**
- * Everything that methods work on: reactors, block devices and controllers, by name and in the order they were made.
+ * Everything that methods work on: reactors, block devices, controllers and packet ports, by name and in the order they
+ * were made.
  *
  * <p><b>Thread-safety:</b> one thread at a time, the one that calls methods.
  */
@@ -25,6 +26,7 @@ public final class Target implements AutoCloseable {
     private final ControlLoop loop;
     private final Map<String, Disk> disks = new LinkedHashMap<>();
     private final Map<String, Controller> controllers = new LinkedHashMap<>();
+    private final Net net;
     private final List<Waiter> waiters = new ArrayList<>();
     private final CompletableFuture<Void> started = new CompletableFuture<>();
 
@@ -35,6 +37,7 @@ public final class Target implements AutoCloseable {
         this.settings = settings;
         this.reactors = reactors;
         this.loop = loop;
+        this.net = new Net(reactors);
     }
 
     /** Starts the reactors; throws {@link io.gatun.linux.LinuxException} where one may not run on its processor. */
@@ -83,6 +86,11 @@ public final class Target implements AutoCloseable {
 
     ControlLoop loop() {
         return loop;
+    }
+
+    /** Packet ports, switches and loops. */
+    Net net() {
+        return net;
     }
 
     Collection<Disk> disks() {
@@ -173,6 +181,7 @@ public final class Target implements AutoCloseable {
     /** Ends all sessions, then closes the disks and the threads. */
     @Override
     public void close() {
+        net.close();
         // Side by side: each may wait for its own guest's last requests.
         controllers.values().parallelStream().forEach(controller -> controller.backend().close());
         controllers.clear();

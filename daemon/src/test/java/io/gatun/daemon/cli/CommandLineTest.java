@@ -73,13 +73,32 @@ class CommandLineTest {
         "--vhost-blk /tmp/x,bdev=m0,queus=2 | --vhost-blk /tmp/x,bdev=m0,queus=2: unknown key queus: expected one of",
         "--vhost-blk /tmp/x,bdev=m0 | --vhost-blk /tmp/x,bdev=m0: No such device: no bdev is called m0",
         "--bdev null:n,size=1k,uuid= | --bdev null:n,size=1k,uuid=: Invalid parameters: uuid=\"\": expected a UUID",
+        "--port n0 | --port n0: expected KIND:NAME,key=value,… with KIND ",
+        "--port nul:n0 | --port nul:n0: unknown kind nul: expected ",
+        "--port null: | --port null:: the name is missing: expected KIND:NAME",
+        "--port null:queues=1 | --port null:queues=1: the name is missing: expected KIND:NAME",
+        "--port null:n0,queus=1 | --port null:n0,queus=1: unknown key queus: expected one of queues, ",
+        "--port null:n0,queues=x | --port null:n0,queues=x: queues=x: expected a whole number from 0",
+        "--port null:n0,queues= | --port null:n0,queues=: queues is missing: expected queues= and a whole number",
+        "--port null:n0,queues=65 | --port null:n0,queues=65: Invalid argument: a null port has 1 to 64 queues, not 65",
+        "--port null:a+b | --port null:a+b: Invalid argument: name=a+b: expected 1 to 63 letters",
+        "--loop p0 | --loop p0: expected MODE:PORT[+PORT][,size=BYTES] with MODE io, macswap, rxonly, txonly or"
+                + " icmpecho",
+        "--loop csum:p0 | --loop csum:p0: unknown mode csum: expected io, macswap, rxonly, txonly or icmpecho",
+        "--loop io: | --loop io:: the port is missing: expected MODE:PORT",
+        "--loop io:p0 | --loop io:p0: No such device: no port is called p0; there is none yet",
+        "--port null:n0 --loop macswap:n0+n1 | --loop macswap:n0+n1: Invalid argument: ports=n0+n1: expected one port"
+                + " for macswap",
+        "--port null:n0 --loop txonly:n0,size=9000 | --loop txonly:n0,size=9000: Invalid argument: packets of port n0"
+                + " (MTU 1500) have 60 to 1514 bytes, not 9000",
+        "--port null:n0 --loop io:n0,size=64 | --loop io:n0,size=64: Invalid argument: size is for txonly",
         "--cores x | --cores x: expected a list such as 0,1 or 2-5",
         "--cores 0,0 | --cores 0,0: processor 0 is named twice",
         "--cores 8190 | --cores 8190: processor 8190 is not there; expected some of",
         "--metrics here | --metrics here: expected [HOST:]PORT with a port from 0 to 65535",
         "--metrics 65536 | --metrics 65536: expected [HOST:]PORT",
         "--config /nonexistent | --config /nonexistent: cannot be read",
-        "--wait-for-rpc --bdev malloc:m0,size=1M | --wait-for-rpc: expected without --config, --bdev and --vhost-blk",
+        "--wait-for-rpc --bdev malloc:m0,size=1M | --wait-for-rpc: expected without --config and options that make",
         "--log-level loud | Invalid value for option '--log-level': expected one of",
         "--pol | Unknown option: '--pol'",
         "--bdev | Missing required parameter for option '--bdev'",
@@ -178,7 +197,7 @@ class CommandLineTest {
     void theQuickParserOfServeUnderstandsWhatPicocliDoes() throws ReflectiveOperationException {
         String[] arguments = {
             "serve", "--cores", "0", "--poll", "-s", "/tmp/a", "--config", "c", "--bdev", "x", "--bdev", "y",
-            "--vhost-blk", "z", "--vhost-dir", "/tmp", "--metrics", "1", "--require-sealed-memory", "--wait-for-rpc",
+            "--vhost-blk", "z", "--vhost-dir", "/tmp", "--port", "p", "--loop", "l", "--loop", "m", "--metrics", "1", "--require-sealed-memory", "--wait-for-rpc",
             "--log-level", "debug"
         };
         ServeCommand slow = new ServeCommand();

@@ -180,7 +180,9 @@ class ServeTest {
                 "--bdev", "malloc:m0,size=1M", "--vhost-blk", "m0.sock,bdev=m0,packed=off",
                 "--bdev", "file:f0,path=" + image.toString().replace(",", ",,"),
                 "--vhost-blk", directory + "/f0.sock,bdev=f0,queues=3,readonly=on",
-                "--bdev", "null:n0,size=1G,block-size=4096")) {
+                "--bdev", "null:n0,size=1G,block-size=4096",
+                "--port", "null:n0,queues=2", "--port", "null:n1", "--port", "null:n2",
+                "--loop", "io:n0+n1", "--loop", "txonly:n2,size=1024")) {
             rpc("bdev_set_qos_limit", "name=n0", "rw_mbytes_per_sec=3");
             saved = rpc("save_config");
         }

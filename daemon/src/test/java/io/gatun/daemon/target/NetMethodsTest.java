@@ -1,0 +1,163 @@
+package io.gatun.daemon.target;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import io.gatun.daemon.rpc.Json;
+import io.gatun.daemon.rpc.RpcException;
+import io.gatun.reactor.Reactor.IdlePolicy;
+import io.gatun.vhostuser.BackendOptions;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The contract of the methods about ports, switches and loops. */
+class NetMethodsTest {
+    @TempDir
+    private Path directory;
+
+    private Target target;
+
+    @BeforeEach
+    void start() {
+        target = Target.start(new Settings(List.of(), IdlePolicy.ADAPTIVE, BackendOptions.DEFAULT, directory));
+        target.finishStart();
+    }
+
+    @AfterEach
+    void stop() {
+        target.close();
+    }
+
+    private JsonNode call(String method, String params) {
+        try {
+            JsonNode json = params.isEmpty() ? null : Json.MAPPER.readTree(params.replace('\'', '"'));
+            return target.call(method, json).toCompletableFuture().join();
+        } catch (JsonProcessingException e) {
+            throw new IllegalArgumentException(e);
+        }
+    }
+
+    private void refused(int code, String text, String method, String params) {
+        RpcException told = assertThrows(RpcException.class, () -> call(method, params));
+        assertEquals(code, told.code(), told.getMessage());
+        assertTrue(told.getMessage().startsWith(text), told.getMessage());
+    }
+
+    private JsonNode port(String name) {
+        return call("port_get", "{'name': '" + name + "'}").get(0);
+    }
+
+    private static void await(BooleanSupplier condition) throws InterruptedException {
+        long deadline = System.nanoTime() + 20_000_000_000L;
+        while (!condition.getAsBoolean()) {
+            assertTrue(System.nanoTime() < deadline, "not within 20 seconds");
+            Thread.sleep(1);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '\0', value = {
+        "-32602 | Invalid parameters: name is missing | port_null_create | {}",
+        "-22 | Invalid argument: name=a+b: expected 1 to 63 letters, digits, dots, dashes and underscores"
+                + " | port_null_create | {'name': 'a+b'}",
+        "-22 | Invalid argument: name=: expected 1 to 63 letters | port_null_create | {'name': ''}",
+        "-17 | File exists: a port is called n0 already | port_null_create | {'name': 'n0'}",
+        "-22 | Invalid argument: a null port has 1 to 64 queues, not 0 | port_null_create"
+                + " | {'name': 'n', 'queues': 0}",
+        "-22 | Invalid argument: a null port has 1 to 64 queues | port_null_create"
+                + " | {'name': 'n', 'queues': 4294967295}",
+        "-32602 | Invalid argument: cpumask=0x80000000 | port_null_create | {'name': 'n', 'cpumask': '0x80000000'}",
+        "-19 | No such device: no port is called x; expected one of n0, n1 | port_get | {'name': 'x'}",
+        "-19 | No such device: no port is called x | port_delete | {'name': 'x'}",
+        "-19 | No such device: no port is called x | loop_create | {'mode': 'rxonly', 'ports': ['x']}",
+        "-19 | No such device: no loop is called x; there is none yet | loop_delete | {'name': 'x'}",
+        "-32602 | Invalid parameters: mode=\"csum\": expected one of io, macswap, rxonly, txonly, icmpecho | loop_create"
+                + " | {'mode': 'csum', 'ports': ['n0']}",
+        "-22 | Invalid argument: ports=: expected one port for macswap | loop_create"
+                + " | {'mode': 'macswap', 'ports': []}",
+        "-22 | Invalid argument: ports=n0+n1: expected one port for macswap | loop_create"
+                + " | {'mode': 'macswap', 'ports': ['n0', 'n1']}",
+        "-22 | Invalid argument: ports=n0+n1+n0: expected one port or two | loop_create"
+                + " | {'mode': 'io', 'ports': ['n0', 'n1', 'n0']}",
+        "-22 | Invalid argument: port n0 is named twice | loop_create | {'mode': 'io', 'ports': ['n0', 'n0']}",
+        "-22 | Invalid argument: size is for txonly, not for io | loop_create"
+                + " | {'mode': 'io', 'ports': ['n0'], 'size': 64}",
+        "-22 | Invalid argument: packets of port n0 (MTU 1500) have 60 to 1514 bytes, not 59 | loop_create"
+                + " | {'mode': 'txonly', 'ports': ['n0'], 'size': 59}",
+    })
+    void refusesWithCodeAndReason(int code, String text, String method, String params) {
+        call("port_null_create", "{'name': 'n0'}");
+        call("port_null_create", "{'name': 'n1'}");
+        refused(code, text, method, params);
+    }
+
+    @Test
+    void whatIsInUseIsNotDeletedNorUsedTwice() {
+        call("port_null_create", "{'name': 'n0'}");
+        call("port_null_create", "{'name': 'n1'}");
+        assertEquals("io:n0+n1", call("loop_create", "{'mode': 'io', 'ports': ['n0', 'n1']}").asText());
+        String used = "Device or resource busy: loop io:n0+n1 uses port n1";
+        refused(-16, used, "port_delete", "{'name': 'n1'}");
+        refused(-16, used, "loop_create", "{'mode': 'rxonly', 'ports': ['n1']}");
+        assertEquals("loop io:n0+n1", port("n0").path("used_by").asText());
+        call("loop_delete", "{'name': 'io:n0+n1'}");
+        assertTrue(port("n0").path("used_by").isNull());
+        call("port_delete", "{'name': 'n1'}");
+        assertEquals(1, call("port_get", "").size());
+        assertEquals(0, call("loop_get", "").size());
+    }
+
+    @Test
+    void everyPacketIsCountedByQueueSizeAndCause() throws InterruptedException {
+        call("port_null_create", "{'name': 'n0', 'queues': 2, 'size': 60}");
+        call("port_null_create", "{'name': 'n1'}");
+        await(() -> port("n0").path("rx_queues").path(1).path("drops").path("no_destination").asLong() > 0);
+        call("loop_create", "{'mode': 'io', 'ports': ['n0', 'n1']}");
+        await(() -> port("n1").path("tx_queues").path(0).path("packets").asLong() > 0);
+        JsonNode queue = port("n0").path("rx_queues").path(0);
+        assertEquals("reactor-0", queue.path("reactor").asText());
+        // Both move while they are read.
+        long classed = queue.path("sizes").path("64").asLong() + 64;
+        assertTrue(classed >= queue.path("packets").asLong(), queue.toString());
+        assertTrue(queue.path("bytes").asLong() >= 60 * 60, queue.toString());
+        assertEquals("up", port("n0").path("link").asText());
+        assertEquals(1500, port("n0").path("mtu").asInt());
+        assertEquals("null", port("n0").path("type").asText());
+    }
+
+    @Test
+    void aGeneratorSendsUntilItIsDeleted() throws InterruptedException {
+        call("port_null_create", "{'name': 'n0'}");
+        call("loop_create", "{'mode': 'txonly', 'ports': ['n0'], 'size': 1514}");
+        await(() -> port("n0").path("tx_queues").path(0).path("sizes").path("1518").asLong() > 0);
+        call("loop_delete", "{'name': 'txonly:n0'}");
+        long sent = port("n0").path("tx_queues").path(0).path("packets").asLong();
+        assertEquals(sent, port("n0").path("tx_queues").path(0).path("packets").asLong());
+    }
+
+    @Test
+    void aSavedConfigurationRecreatesTheSameState() {
+        call("port_null_create", "{'name': 'n0', 'queues': 2, 'size': 64, 'rate': 10}");
+        call("port_null_create", "{'name': 'n1', 'cpumask': '[0]'}");
+        call("port_null_create", "{'name': 'n2'}");
+        call("loop_create", "{'mode': 'io', 'ports': ['n0', 'n1']}");
+        call("loop_create", "{'mode': 'txonly', 'ports': ['n2'], 'size': 100}");
+        JsonNode saved = call("framework_get_config", "{'name': 'net'}");
+        target.close();
+        start();
+        for (JsonNode entry : saved) {
+            target.call(entry.path("method").asText(), entry.get("params")).toCompletableFuture().join();
+        }
+        assertEquals(saved, call("framework_get_config", "{'name': 'net'}"));
+    }
+}
