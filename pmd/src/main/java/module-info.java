@@ -6,4 +6,5 @@ module io.gatun.pmd {
 
     exports io.gatun.pmd;
     exports io.gatun.pmd.loop;
+    exports io.gatun.pmd.tap;
 }

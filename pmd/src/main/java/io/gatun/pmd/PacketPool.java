@@ -68,7 +68,7 @@ public final class PacketPool implements AutoCloseable {
         return copy(burst, packet, burst.lengths[packet]);
     }
 
-    /** Copies the first {@code bytes} bytes of a packet, at least 1 and at most all; null if there are too few buffers. */
+    /** Copies the first {@code bytes} bytes of a packet, 1 to all; null if there are too few buffers. */
     public PacketBuffer copy(Burst burst, int packet, int bytes) {
         PacketBuffer first = free.poll();
         if (first == null) {

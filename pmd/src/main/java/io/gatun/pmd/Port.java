@@ -73,8 +73,8 @@ public abstract class Port implements AutoCloseable {
     }
 
     /**
-     * For subclasses: runs something on an owner's thread and waits for it. Runs it here if there is no owner, or if its
-     * reactor has been closed.
+     * For subclasses: runs something on an owner's thread and waits for it. Runs it here if there is no owner, or if
+     * its reactor has been closed.
      */
     protected static void runOn(Reactor owner, Runnable command) {
         if (owner == null || owner.inReactorThread()) {

@@ -10,9 +10,10 @@
  *
  * <p>Views are read-only. Who changes a packet asks the burst for a private copy of its head ({@link Burst#editHead}).
  * A packet that must outlive the burst is copied into a pool buffer: for instance on its way to a queue that another
- * reactor owns. Such a queue has its own small {@link PacketPool}; who floods it loses its own packets. The owner is told
- * by a command, so that a queue that nobody hands over to costs nothing.
+ * reactor owns. Such a queue has its own small {@link PacketPool}; who floods it loses its own packets. The owner is
+ * told by a command, so that a queue that nobody hands over to costs nothing.
  *
- * <p>Read in this order: {@code Burst}, {@code NetHeader}, {@code RxQueue}, {@code TxQueue}, {@code Port}, {@code Handover}.
+ * <p>Read in this order: {@code Burst}, {@code NetHeader}, {@code RxQueue}, {@code TxQueue}, {@code Port}, {@code
+ * Handover}.
  */
 package io.gatun.pmd;
