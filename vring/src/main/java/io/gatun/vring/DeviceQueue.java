@@ -64,6 +64,27 @@ public abstract sealed class DeviceQueue permits SplitDeviceQueue, PackedDeviceQ
      */
     public abstract void putUsed(DescriptorChain chain, long writtenBytes);
 
+    /**
+     * Takes up to {@code max} available chains at once, for queues without an in-flight log; returns how many, 0 if
+     * there is none or the queue is broken. {@code max} is 1 to the burst's capacity.
+     *
+     * <p>Buffers of one descriptor, which is what packets usually are, take a path of their own: what is to be read for
+     * all of them is read together, so that the misses overlap.
+     */
+    public abstract int popBurst(ChainBurst burst, int max);
+
+    /**
+     * Gives the chains from {@code keep} on back, unused: the next pop takes them again. For the burst that was popped
+     * last, before any of its chains is put used.
+     */
+    public abstract void unpop(ChainBurst burst, int keep);
+
+    /**
+     * As {@link #putUsed} for the chains {@code [from, to)} of a burst, with what {@link ChainBurst#writtenBytes} says
+     * of each.
+     */
+    public abstract void putUsedBurst(ChainBurst burst, int from, int to);
+
     /** Makes every chain put since the last call visible; true if the driver wants a call for them. */
     public abstract boolean publishUsed();
 
@@ -136,6 +157,21 @@ public abstract sealed class DeviceQueue permits SplitDeviceQueue, PackedDeviceQ
 
     final GuestMemory memory() {
         return memory;
+    }
+
+    /** Translates a range that makes one segment; {@link GuestMemory#UNMAPPED} for all that {@link #append} is for. */
+    static long oneSegment(GuestMemory memory, long guestAddress, long lengthBytes) {
+        // Unsigned, so that 0 is out of range too.
+        return Long.compareUnsigned(lengthBytes - 1, DescriptorChain.MAX_SEGMENT_BYTES) < 0
+                ? memory.translate(guestAddress, lengthBytes)
+                : GuestMemory.UNMAPPED;
+    }
+
+    /** Bursts have no in-flight log: whoever uses them does not offer one. */
+    static void requireNoLog(Object inflight) {
+        if (inflight != null) {
+            throw new IllegalStateException("bursts of chains, on a queue with an in-flight log");
+        }
     }
 
     /** Appends a guest's range to a chain, or breaks the queue and returns false. */

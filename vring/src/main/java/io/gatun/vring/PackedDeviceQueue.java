@@ -1,7 +1,6 @@
 package io.gatun.vring;
 
 import static io.gatun.vring.PackedLayout.DESCRIPTOR_FLAGS;
-import static io.gatun.vring.PackedLayout.DESCRIPTOR_ID;
 import static io.gatun.vring.PackedLayout.DESCRIPTOR_SHIFT;
 import static io.gatun.vring.PackedLayout.DESCRIPTOR_WORD;
 import static io.gatun.vring.PackedLayout.DESC_F_AVAIL;
@@ -25,16 +24,11 @@ import io.gatun.linux.Memory;
  *
  * <p>A position in the ring is a slot and the flags that a descriptor there has if it is available, or used, on the
  * present lap: comparing flags is all that the wrap counters are for.
- *
- * <p>A batch of used descriptors appears to the driver at once. The driver looks at one slot only, the next one it
- * expects a used descriptor in, so everything goes into the ring as it is put, except the flags of the batch's first
- * descriptor; they follow after one fence, in {@link #publishUsed}. It spares a fence and a moved cache line per
- * descriptor.
+ * What is given back is {@link PackedUsed}'s.
  */
 public final class PackedDeviceQueue extends DeviceQueue {
     private final boolean eventIndex;
     private final boolean indirectAllowed;
-    private final boolean inOrder;
     private final long ringUserAddress;
     private final long driverEventUserAddress;
     private final long deviceEventUserAddress;
@@ -52,29 +46,10 @@ public final class PackedDeviceQueue extends DeviceQueue {
 
     private int availPhase;
 
-    /** The slot of the next used descriptor, and the flags that mark it used; ahead of what the driver sees. */
-    private int nextUsed;
-
-    private int usedPhase;
+    private final PackedUsed used;
 
     /** Slots popped and not yet published used: the driver cannot have made more available than the rest. */
     private int outstanding;
-
-    /** Slots put used and not yet published. */
-    private int putSlots;
-
-    /** The first used descriptor of the batch being put, or −1, and its flags, which are still to be written. */
-    private int batchSlot = -1;
-
-    private int batchFlags;
-
-    // In order only: the used descriptor that waits to learn whether a later one stands for its buffer too.
-    private boolean runWaits;
-    private boolean runComplete;
-    private int runSlot;
-    private int runPhase;
-    private int runId;
-    private long runBytes;
 
     private boolean kicksSuppressed;
 
@@ -83,7 +58,7 @@ public final class PackedDeviceQueue extends DeviceQueue {
         super(requireSize(config.size()), config.features(), config.memory());
         eventIndex = VirtioFeatures.has(config.features(), VirtioFeatures.EVENT_IDX);
         indirectAllowed = VirtioFeatures.has(config.features(), VirtioFeatures.INDIRECT_DESC);
-        inOrder = VirtioFeatures.has(config.features(), VirtioFeatures.IN_ORDER);
+        used = new PackedUsed(config.size(), VirtioFeatures.has(config.features(), VirtioFeatures.IN_ORDER));
         ringUserAddress = config.descriptorAddress();
         driverEventUserAddress = config.availAddress();
         deviceEventUserAddress = config.usedAddress();
@@ -98,14 +73,13 @@ public final class PackedDeviceQueue extends DeviceQueue {
             throw new IllegalArgumentException("base " + nextAvail + " is outside a packed queue of " + config.size());
         }
         int wrap = (config.base() >>> EVENT_WRAP_SHIFT) & 1;
-        nextUsed = nextAvail;
-        usedPhase = wrap == 0 ? 0 : PHASE;
+        used.start(nextAvail, wrap);
         availPhase = wrap == 0 ? DESC_F_USED : DESC_F_AVAIL;
         if (config.inflightAddress() == 0) {
             inflight = null;
         } else {
             inflight = PackedInflight.open(
-                    config.inflightAddress(), config.inflightBytes(), config.size(), ring, nextUsed, wrap);
+                    config.inflightAddress(), config.inflightBytes(), config.size(), ring, nextAvail, wrap);
             continueFrom(inflight);
         }
     }
@@ -125,9 +99,8 @@ public final class PackedDeviceQueue extends DeviceQueue {
      * meanwhile: they are ours until they are used.
      */
     private void continueFrom(PackedInflight recovered) {
-        nextUsed = recovered.usedIndex();
-        usedPhase = recovered.usedWrap() == 0 ? 0 : PHASE;
-        nextAvail = nextUsed;
+        nextAvail = recovered.usedIndex();
+        used.start(nextAvail, recovered.usedWrap());
         availPhase = recovered.usedWrap() == 0 ? DESC_F_USED : DESC_F_AVAIL;
         outstanding = recovered.survivorDescriptors();
         for (int i = 0; i < outstanding; i++) {
@@ -144,6 +117,7 @@ public final class PackedDeviceQueue extends DeviceQueue {
     @Override
     String mapRings(GuestMemory memory) {
         ring = memory.translateUser(ringUserAddress, PackedLayout.ringBytes(size()));
+        used.map(ring);
         driverEvent = memory.translateUser(driverEventUserAddress, PackedLayout.EVENT_BYTES);
         deviceEvent = memory.translateUser(deviceEventUserAddress, PackedLayout.EVENT_BYTES);
         String problem = ringProblem("descriptor ring", ringUserAddress, ring, PackedLayout.RING_ALIGNMENT);
@@ -198,6 +172,89 @@ public final class PackedDeviceQueue extends DeviceQueue {
         }
         chain.inflightSlot = inflight.end(chain.descriptorCount);
         return true;
+    }
+
+    @Override
+    public int popBurst(ChainBurst burst, int max) {
+        requireNoLog(inflight);
+        burst.clear();
+        while (burst.count < max && !isBroken()) {
+            // Acquire: as in pop.
+            int flags = Memory.loadAcquireShort(slot(nextAvail) + DESCRIPTOR_FLAGS);
+            if ((flags & PHASE) != availPhase) {
+                break;
+            }
+            boolean single = (flags & (DESC_F_NEXT | DESC_F_INDIRECT)) == 0;
+            if (!single || takeRun(burst, max - burst.count) == 0) {
+                burst.chain.clear();
+                if (follow(burst.chain, flags)) {
+                    burst.append(burst.chain);
+                }
+            }
+        }
+        if (isBroken()) {
+            burst.clear();
+        }
+        return burst.count;
+    }
+
+    /**
+     * Takes the buffers of one descriptor that follow each other from {@link #nextAvail} on, up to the ring's end;
+     * returns how many. The rest is for {@link #follow}.
+     */
+    private int takeRun(ChainBurst burst, int max) {
+        int most = Math.min(max, Math.min(size() - nextAvail, size() - outstanding));
+        long first = Memory.base(slot(nextAvail));
+        int available = fetchWords(burst.words, first, most);
+        // Acquire: as in pop, once for all of them.
+        Memory.acquireFence();
+        GuestMemory memory = memory();
+        int taken = 0;
+        while (taken < available) {
+            long word = burst.words[taken];
+            long address = Memory.getLong(first + ((long) taken << DESCRIPTOR_SHIFT));
+            long host = oneSegment(memory, address, word & 0xffff_ffffL);
+            if (host == GuestMemory.UNMAPPED) {
+                break;
+            }
+            int readable = ((int) (word >>> WORD_FLAGS_SHIFT) & DESC_F_WRITE) == 0 ? 1 : 0;
+            burst.ids[burst.count] = (int) (word >>> WORD_ID_SHIFT) & 0xffff;
+            burst.append(host, (int) word, readable, 1);
+            taken++;
+        }
+        advanceAvail(taken);
+        outstanding += taken;
+        return taken;
+    }
+
+    /** Reads length, id and flags of up to {@code most} descriptors; returns how many are available and alone. */
+    private int fetchWords(long[] words, long first, int most) {
+        int wanted = availPhase;
+        for (int i = 0; i < most; i++) {
+            // One aligned load: the flags are of the same moment as the rest.
+            long word = Memory.getLong(first + ((long) i << DESCRIPTOR_SHIFT) + DESCRIPTOR_WORD);
+            int flags = (int) (word >>> WORD_FLAGS_SHIFT);
+            if ((flags & (PHASE | DESC_F_NEXT | DESC_F_INDIRECT)) != wanted) {
+                return i;
+            }
+            words[i] = word;
+        }
+        return most;
+    }
+
+    @Override
+    public void unpop(ChainBurst burst, int keep) {
+        int slots = 0;
+        for (int i = keep; i < burst.count; i++) {
+            slots += burst.descriptorCounts[i];
+        }
+        burst.count = keep;
+        outstanding -= slots;
+        nextAvail -= slots;
+        if (nextAvail < 0) {
+            nextAvail += size();
+            availPhase ^= PHASE;
+        }
     }
 
     /** Appends the chain at {@link #nextAvail}, whose first descriptor has {@code flags}, and moves past it. */
@@ -318,82 +375,36 @@ public final class PackedDeviceQueue extends DeviceQueue {
         if (isBroken()) {
             return;
         }
-        int slots = chain.descriptorCount;
-        assert putSlots + slots <= outstanding : "a chain was put that was not popped";
-        if (inOrder) {
-            putInOrder(chain, writtenBytes);
-        } else {
-            writeUsed(nextUsed, usedPhase, chain.id, writtenBytes);
-        }
-        putSlots += slots;
-        int next = nextUsed + slots;
-        if (next >= size()) {
-            next -= size();
-            usedPhase ^= PHASE;
-        }
-        nextUsed = next;
+        assert used.pendingSlots() + chain.descriptorCount <= outstanding : "a chain was put that was not popped";
+        used.put(chain.id, chain.descriptorCount, writtenBytes, chain.writableBytes);
         if (inflight != null) {
             inflight.put(chain.inflightSlot);
         }
     }
 
-    /** §2.8.8: one used descriptor may stand for all buffers up to its own if those before were used completely. */
-    private void putInOrder(DescriptorChain chain, long writtenBytes) {
-        if (!runWaits || !runComplete) {
-            endRun();
-            runSlot = nextUsed;
-            runPhase = usedPhase;
-            runWaits = true;
-        }
-        runId = chain.id;
-        runBytes = writtenBytes;
-        runComplete = writtenBytes == chain.writableBytes;
-    }
-
-    private void endRun() {
-        if (runWaits) {
-            writeUsed(runSlot, runPhase, runId, runBytes);
-            runWaits = false;
-        }
-    }
-
-    /** Writes a used descriptor, once; of the batch's first all but the flags. */
-    private void writeUsed(int slot, int phase, int id, long writtenBytes) {
-        int flags = writtenBytes == 0 ? phase : phase | DESC_F_WRITE;
-        long at = slot(slot);
-        if (batchSlot < 0) {
-            batchSlot = slot;
-            batchFlags = flags;
-            Memory.putInt(at + DESCRIPTOR_WORD, (int) writtenBytes);
-            Memory.putShort(at + DESCRIPTOR_ID, id);
-        } else {
-            long idAndFlags = id | flags << 16;
-            Memory.putLong(at + DESCRIPTOR_WORD, (writtenBytes & 0xffff_ffffL) | (idAndFlags << WORD_ID_SHIFT));
+    @Override
+    public void putUsedBurst(ChainBurst burst, int from, int to) {
+        if (!isBroken()) {
+            used.put(burst, from, to);
+            assert used.pendingSlots() <= outstanding : "chains were put that were not popped";
         }
     }
 
     @Override
     public boolean publishUsed() {
-        int slots = putSlots;
+        int slots = used.pendingSlots();
         if (slots == 0 || isBroken()) {
             return false;
         }
-        if (inOrder) {
-            endRun();
-        }
+        used.endRun();
         if (inflight != null) {
-            inflight.publishing(nextUsed, usedPhase == 0 ? 0 : 1);
+            inflight.publishing(used.next(), used.wrap());
         }
-        // Release: pairs with the driver's acquire of these flags; data, the batch's ids, lengths and other flags come
-        // before them.
-        Memory.releaseFence();
-        Memory.putShort(slot(batchSlot) + DESCRIPTOR_FLAGS, batchFlags);
+        used.publish();
         if (inflight != null) {
             inflight.published();
         }
         outstanding -= slots;
-        putSlots = 0;
-        batchSlot = -1;
         // Full: the driver must see the batch before we look whether it wants to hear of it (it does the reverse,
         // §2.8.22).
         Memory.fullFence();
@@ -411,10 +422,10 @@ public final class PackedDeviceQueue extends DeviceQueue {
         // Positions on one line that does not wrap: this lap's are [0, size), the last one's are below 0.
         int position = (int) event & PackedLayout.EVENT_OFFSET_MASK;
         int wrap = (int) (event >>> EVENT_WRAP_SHIFT) & 1;
-        if (wrap != (usedPhase == 0 ? 0 : 1)) {
+        if (wrap != used.wrap()) {
             position -= size();
         }
-        return position < nextUsed && position >= nextUsed - slots;
+        return position < used.next() && position >= used.next() - slots;
     }
 
     @Override
@@ -457,7 +468,6 @@ public final class PackedDeviceQueue extends DeviceQueue {
     @Override
     public int base() {
         int avail = nextAvail | (availPhase == DESC_F_AVAIL ? 1 << EVENT_WRAP_SHIFT : 0);
-        int used = nextUsed | (usedPhase == 0 ? 0 : 1 << EVENT_WRAP_SHIFT);
-        return avail | used << 16;
+        return avail | (used.next() | used.wrap() << EVENT_WRAP_SHIFT) << 16;
     }
 }

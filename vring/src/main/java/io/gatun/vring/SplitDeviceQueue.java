@@ -101,7 +101,7 @@ public final class SplitDeviceQueue extends DeviceQueue {
         int head = Memory.getUnsignedShort(avail + SplitLayout.RING_ELEMENTS + 2L * (nextAvail & mask));
         if (head > mask) {
             seenAvail = nextAvail;
-            return fail("available element " + nextAvail + " names descriptor " + head + " of " + size());
+            return failHead(nextAvail, head);
         }
         if (!take(chain, head)) {
             return false;
@@ -111,6 +111,72 @@ public final class SplitDeviceQueue extends DeviceQueue {
             inflight.popped(head);
         }
         return true;
+    }
+
+    @Override
+    public int popBurst(ChainBurst burst, int max) {
+        requireNoLog(inflight);
+        burst.clear();
+        if (((seenAvail - nextAvail) & INDEX_MASK) < max && !seeAvailable()) {
+            return 0;
+        }
+        int count = Math.min(max, (seenAvail - nextAvail) & INDEX_MASK);
+        if (isBroken() || !fetchHeads(burst.ids, count) || !fetchBuffers(burst, count)) {
+            seenAvail = nextAvail;
+            burst.clear();
+            return 0;
+        }
+        nextAvail = (nextAvail + count) & INDEX_MASK;
+        return count;
+    }
+
+    private boolean fetchHeads(int[] heads, int count) {
+        long elements = Memory.base(avail) + SplitLayout.RING_ELEMENTS;
+        int first = nextAvail;
+        int last = mask;
+        for (int i = 0; i < count; i++) {
+            int head = Memory.getUnsignedShort(elements + ((long) ((first + i) & last) << 1));
+            if (head > last) {
+                return failHead(first + i, head);
+            }
+            heads[i] = head;
+        }
+        return true;
+    }
+
+    private boolean failHead(int position, int head) {
+        return fail("available element " + (position & INDEX_MASK) + " names descriptor " + head + " of " + size());
+    }
+
+    /** Appends the buffers that start at {@link ChainBurst#ids}, already proven to be in the table. */
+    private boolean fetchBuffers(ChainBurst burst, int count) {
+        GuestMemory memory = memory();
+        long table = Memory.base(descriptors);
+        int[] heads = burst.ids;
+        for (int i = 0; i < count; i++) {
+            long descriptor = table + ((long) heads[i] << SplitLayout.DESCRIPTOR_SHIFT);
+            long address = Memory.getLong(descriptor);
+            long word = Memory.getLong(descriptor + SplitLayout.DESCRIPTOR_LENGTH);
+            int flags = (int) (word >>> 32) & FLAGS_MASK;
+            long host = (flags & (SplitLayout.DESC_F_NEXT | SplitLayout.DESC_F_INDIRECT)) == 0
+                    ? oneSegment(memory, address, word & 0xffff_ffffL)
+                    : GuestMemory.UNMAPPED;
+            if (host != GuestMemory.UNMAPPED) {
+                burst.append(host, (int) word, (flags & SplitLayout.DESC_F_WRITE) == 0 ? 1 : 0, 1);
+            } else if (take(burst.chain, heads[i])) {
+                // Fetched anew: what was seen above only chose this way.
+                burst.append(burst.chain);
+            } else {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    @Override
+    public void unpop(ChainBurst burst, int keep) {
+        nextAvail = (nextAvail - (burst.count - keep)) & INDEX_MASK;
+        burst.count = keep;
     }
 
     private boolean take(DescriptorChain chain, int head) {
@@ -219,6 +285,21 @@ public final class SplitDeviceQueue extends DeviceQueue {
         long element = (chain.id & 0xffff_ffffL) | (writtenBytes << 32);
         Memory.putLong(used + SplitLayout.RING_ELEMENTS + ((long) (nextUsed & mask) << 3), element);
         nextUsed = (nextUsed + 1) & INDEX_MASK;
+    }
+
+    @Override
+    public void putUsedBurst(ChainBurst burst, int from, int to) {
+        if (isBroken()) {
+            return;
+        }
+        long elements = Memory.base(used) + SplitLayout.RING_ELEMENTS;
+        int[] ids = burst.ids;
+        int[] writtenBytes = burst.writtenBytes;
+        int at = nextUsed - from;
+        for (int i = from; i < to; i++) {
+            Memory.putLong(elements + ((long) ((at + i) & mask) << 3), (ids[i] & 0xffff_ffffL) | (long) writtenBytes[i] << 32);
+        }
+        nextUsed = (nextUsed + to - from) & INDEX_MASK;
     }
 
     @Override

@@ -23,25 +23,26 @@ class ZeroAllocationTest {
         List<Arguments> cases = new ArrayList<>();
         for (boolean packed : RingKinds.ALL) {
             for (long features : RingKinds.FEATURES) {
-                cases.add(Arguments.of(packed, features, false));
-                cases.add(Arguments.of(packed, features, true));
+                for (String way : new String[] {"chains", "bursts", "logged chains"}) {
+                    cases.add(Arguments.of(packed, features, way));
+                }
             }
         }
         return cases.stream();
     }
 
-    @ParameterizedTest(name = "packed={0} features={1} in-flight log={2}")
+    @ParameterizedTest(name = "packed={0} features={1} {2}")
     @MethodSource("rings")
-    void aRequestAllocatesNothing(boolean packed, long features, boolean logged) {
+    void aRequestAllocatesNothing(boolean packed, long features, String way) {
         assumeTrue(threads.isThreadAllocatedMemorySupported());
         threads.setThreadAllocatedMemoryEnabled(true);
         try (TwoSides sides = new TwoSides(packed, 64, features | VirtioFeatures.INDIRECT_DESC)) {
-            if (logged) {
+            if (way.equals("logged chains")) {
                 long bytes = InflightLayout.regionBytes(packed, 64);
                 long region = sides.guest.host(sides.buffer(bytes));
                 sides.device = DeviceQueue.create(sides.config(TwoSides.firstBase(packed), region, bytes));
             }
-            Load load = new Load(sides);
+            Load load = new Load(sides, way.equals("bursts"));
             load.rounds(2_000);
             long least = Long.MAX_VALUE;
             // The compiler may hand this thread an allocation of its own while it swaps code in; it does so only once.
@@ -61,8 +62,12 @@ class ZeroAllocationTest {
         private final long[] tables = new long[BURST];
         private final long[] tableHosts = new long[BURST];
 
-        Load(TwoSides sides) {
+        /** Null takes chains one by one. */
+        private final ChainBurst burst;
+
+        Load(TwoSides sides, boolean bursts) {
             this.sides = sides;
+            burst = bursts ? new ChainBurst(BURST) : null;
             addresses[0] = sides.buffer(16);
             addresses[1] = sides.buffer(4096);
             addresses[2] = sides.buffer(8);
@@ -85,11 +90,7 @@ class ZeroAllocationTest {
                 assert direct >= 0 && indirect >= 0;
             }
             sides.driver.publishAvailable();
-            int served = 0;
-            while (sides.device.pop(sides.chain)) {
-                sides.device.putUsed(sides.chain, sides.chain.writableBytes);
-                served++;
-            }
+            int served = burst == null ? serveChains() : serveBursts();
             sides.device.publishUsed();
             sides.device.armKicks();
             sides.device.suppressKicks();
@@ -100,6 +101,25 @@ class ZeroAllocationTest {
             sides.driver.armCalls();
             sides.driver.suppressCalls();
             assertTrue(served == 2 * BURST && done == 2 * BURST, "not every request was served");
+        }
+
+        private int serveChains() {
+            int served = 0;
+            while (sides.device.pop(sides.chain)) {
+                sides.device.putUsed(sides.chain, sides.chain.writableBytes);
+                served++;
+            }
+            return served;
+        }
+
+        private int serveBursts() {
+            int served = 0;
+            while (sides.device.popBurst(burst, BURST) != 0) {
+                sides.device.unpop(burst, (burst.count + 1) / 2);
+                sides.device.putUsedBurst(burst, 0, burst.count);
+                served += burst.count;
+            }
+            return served;
         }
     }
 }
