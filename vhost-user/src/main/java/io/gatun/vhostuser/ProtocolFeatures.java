@@ -29,13 +29,12 @@ public final class ProtocolFeatures {
             | BACKEND_REQ
             | CONFIG
             | BACKEND_SEND_FD
-            | INFLIGHT_SHMFD
             | RESET_DEVICE
             | CONFIGURE_MEM_SLOTS
             | STATUS;
 
     /** What a device may add to the offer of its session. */
-    static final long DEVICE_SPECIFIC = RARP | MTU;
+    static final long DEVICE_SPECIFIC = RARP | MTU | INFLIGHT_SHMFD;
 
     /** The virtio feature bit that announces protocol features: {@code VHOST_USER_F_PROTOCOL_FEATURES}. */
     public static final long VIRTIO_BIT = 1L << 30;

@@ -21,6 +21,17 @@ public interface QueueHandler extends AutoCloseable {
      */
     int poll(int maxChains);
 
+    /**
+     * The front-end enables or disables the queue ({@code SET_VRING_ENABLE}); also called before the first poll.
+     *
+     * @return whether {@link #poll} may take chains from now on, so that an available one is work. A disabled queue
+     *     takes none, but a network device's transmit queue then takes and discards. A network device's receive queue
+     *     is never polled for chains: they wait for packets, nobody asks for kicks, and the reactor may sleep
+     */
+    default boolean enable(boolean enabled) {
+        return enabled;
+    }
+
     /** How many chains have been taken and not yet put back used. */
     int inFlight();
 

@@ -61,7 +61,7 @@ final class Requests {
             // The owner is whoever is connected; resetting it is deprecated and best ignored. Nothing is logged as
             // dirty.
             case Request.SET_OWNER, Request.RESET_OWNER, Request.SET_LOG_FD -> Outcome.DONE;
-            case Request.GET_QUEUE_NUM -> Outcome.reply(request, device.queueCount());
+            case Request.GET_QUEUE_NUM -> Outcome.reply(request, device.announcedQueueCount());
             case Request.GET_MAX_MEM_SLOTS -> Outcome.reply(request, MAX_MEMORY_SLOTS);
             case Request.SET_MEM_TABLE -> session.setMemory(MemoryRegion.readTable(payload), message.descriptors());
             case Request.ADD_MEM_REG ->

@@ -14,6 +14,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,7 +23,8 @@ import org.slf4j.LoggerFactory;
  * One device at one socket, listening or connecting, for one front-end after another.
  *
  * <p>A second front-end waits in the socket's queue until the first one is gone and everything it shared has been
- * released. Queue {@code i} is served by reactor {@code (start + i) % n}; {@code start} moves on from device to device.
+ * released. Queue {@code i} is served by reactor {@code (start + i) % n}, where {@code start} moves on from device to
+ * device, or by the one that the caller chooses.
  *
  * <p><b>Thread-safety:</b> any thread, but {@link #close} not on the control loop's own.
  */
@@ -42,9 +44,8 @@ public final class VhostUserBackend implements AutoCloseable {
     private final ControlLoop loop;
     private final Path path;
     private final VirtioDevice device;
-    private final List<Reactor> reactors;
+    private final IntFunction<Reactor> placement;
     private final BackendOptions options;
-    private final int firstReactor;
     private final List<VringCounters> counters;
     private final CompletableFuture<Void> released = new CompletableFuture<>();
 
@@ -57,10 +58,7 @@ public final class VhostUserBackend implements AutoCloseable {
     private volatile Connection connection;
 
     private VhostUserBackend(
-            ControlLoop loop, Path path, VirtioDevice device, List<Reactor> reactors, BackendOptions options) {
-        if (reactors.isEmpty()) {
-            throw new IllegalArgumentException("a back-end needs at least one reactor");
-        }
+            ControlLoop loop, Path path, VirtioDevice device, IntFunction<Reactor> placement, BackendOptions options) {
         int queues = device.queueCount();
         if (queues < 1 || queues > MessageLayout.VRING_INDEX_MASK + 1) {
             throw new IllegalArgumentException("a device has 1 to 256 queues, not " + queues);
@@ -72,9 +70,8 @@ public final class VhostUserBackend implements AutoCloseable {
         this.loop = loop;
         this.path = path;
         this.device = device;
-        this.reactors = List.copyOf(reactors);
+        this.placement = placement;
         this.options = options;
-        this.firstReactor = Math.floorMod(NEXT_REACTOR.getAndAdd(queues), reactors.size());
         this.counters = IntStream.range(0, queues).mapToObj(i -> new VringCounters()).toList();
     }
 
@@ -85,7 +82,17 @@ public final class VhostUserBackend implements AutoCloseable {
      */
     public static VhostUserBackend listen(
             ControlLoop loop, Path socket, VirtioDevice device, List<Reactor> reactors, BackendOptions options) {
-        VhostUserBackend backend = new VhostUserBackend(loop, socket, device, reactors, options);
+        return listen(loop, socket, device, spread(reactors, device), options);
+    }
+
+    /** As the other {@code listen}, with a choice of reactor for each queue. */
+    public static VhostUserBackend listen(
+            ControlLoop loop,
+            Path socket,
+            VirtioDevice device,
+            IntFunction<Reactor> placement,
+            BackendOptions options) {
+        VhostUserBackend backend = new VhostUserBackend(loop, socket, device, placement, options);
         backend.listener = UnixListener.listen(socket.toString());
         loop.execute(backend::awaitFrontend);
         return backend;
@@ -94,9 +101,28 @@ public final class VhostUserBackend implements AutoCloseable {
     /** Connects to a front-end that listens; keeps trying until it does, and again whenever it has gone. */
     public static VhostUserBackend connect(
             ControlLoop loop, Path socket, VirtioDevice device, List<Reactor> reactors, BackendOptions options) {
-        VhostUserBackend backend = new VhostUserBackend(loop, socket, device, reactors, options);
+        return connect(loop, socket, device, spread(reactors, device), options);
+    }
+
+    /** As the other {@code connect}, with a choice of reactor for each queue. */
+    public static VhostUserBackend connect(
+            ControlLoop loop,
+            Path socket,
+            VirtioDevice device,
+            IntFunction<Reactor> placement,
+            BackendOptions options) {
+        VhostUserBackend backend = new VhostUserBackend(loop, socket, device, placement, options);
         loop.execute(backend::tryToConnect);
         return backend;
+    }
+
+    private static IntFunction<Reactor> spread(List<Reactor> reactors, VirtioDevice device) {
+        if (reactors.isEmpty()) {
+            throw new IllegalArgumentException("a back-end needs at least one reactor");
+        }
+        List<Reactor> all = List.copyOf(reactors);
+        int first = Math.floorMod(NEXT_REACTOR.getAndAdd(device.queueCount()), all.size());
+        return queue -> all.get((first + queue) % all.size());
     }
 
     public Path socket() {
@@ -145,7 +171,7 @@ public final class VhostUserBackend implements AutoCloseable {
     }
 
     private Reactor reactor(int queue) {
-        return reactors.get((firstReactor + queue) % reactors.size());
+        return placement.apply(queue);
     }
 
     private void startClosing() {

@@ -20,14 +20,20 @@ public interface VirtioDevice {
     long features();
 
     /**
-     * Protocol features of this device type beyond those that every session has: {@link ProtocolFeatures#MTU} and such.
+     * Protocol features of this device type beyond those that every session has: {@link ProtocolFeatures#MTU} and such,
+     * and {@link ProtocolFeatures#INFLIGHT_SHMFD} where requests are worth a log that outlives this process.
      */
     default long protocolFeatures() {
-        return 0;
+        return ProtocolFeatures.INFLIGHT_SHMFD;
     }
 
-    /** How many queues there are at most, 1 to 256: the answer to {@code GET_QUEUE_NUM}. A driver may set up fewer. */
+    /** How many queues there are at most, 1 to 256. A driver may set up fewer. */
     int queueCount();
+
+    /** The answer to {@code GET_QUEUE_NUM}: the queues, unless front-ends of this device type count otherwise. */
+    default int announcedQueueCount() {
+        return queueCount();
+    }
 
     /** The length of the configuration space in bytes, 0 to 256. */
     int configLength();

@@ -45,7 +45,10 @@ final class VringWorker implements Poller {
     private final ArrayDeque<Runnable> whenDrained = new ArrayDeque<>();
     private int kickFd;
     private int errorFd;
-    private boolean enabled;
+
+    /** Whether the handler may take chains as far as the front-end is concerned. */
+    private boolean takes;
+
     private boolean broken;
     private boolean armed;
     private boolean wokeUp;
@@ -117,7 +120,7 @@ final class VringWorker implements Poller {
         this.whenBroken = start.whenBroken();
         this.kickFd = start.kickFd();
         this.errorFd = start.errorFd();
-        this.enabled = start.enabled();
+        this.takes = handler.enable(start.enabled());
         updateBudget();
     }
 
@@ -144,8 +147,10 @@ final class VringWorker implements Poller {
 
     CompletableFuture<Void> setEnabled(boolean enable) {
         return on(reactor, () -> {
-            enabled = enable;
-            updateBudget();
+            if (!stopped) {
+                takes = handler.enable(enable);
+                updateBudget();
+            }
             return null;
         });
     }
@@ -335,7 +340,7 @@ final class VringWorker implements Poller {
     }
 
     private void updateBudget() {
-        budget = enabled && !broken && whenDrained.isEmpty() ? chainsPerPoll : 0;
+        budget = takes && !broken && whenDrained.isEmpty() ? chainsPerPoll : 0;
     }
 
     private void afterDrain(Runnable work) {

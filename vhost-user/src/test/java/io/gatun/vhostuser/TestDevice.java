@@ -59,7 +59,7 @@ class TestDevice implements VirtioDevice {
 
     @Override
     public long protocolFeatures() {
-        return ProtocolFeatures.MTU | ProtocolFeatures.RARP;
+        return ProtocolFeatures.MTU | ProtocolFeatures.RARP | ProtocolFeatures.INFLIGHT_SHMFD;
     }
 
     @Override
