@@ -4,7 +4,8 @@ module io.gatun.pmd {
     requires org.jctools.core.jdk11;
     requires org.slf4j;
 
-    exports io.gatun.pmd;
     exports io.gatun.pmd.loop;
+    exports io.gatun.pmd.net;
     exports io.gatun.pmd.tap;
+    exports io.gatun.pmd;
 }

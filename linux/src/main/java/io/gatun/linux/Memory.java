@@ -59,6 +59,10 @@ public final class Memory {
      */
     private static int unknownZero;
 
+    /** Somewhere to put what {@link #touch} reads, so that it is read. */
+    @SuppressWarnings("UnusedVariable")
+    private static int touched;
+
     static {
         if (java.nio.ByteOrder.nativeOrder() != java.nio.ByteOrder.LITTLE_ENDIAN) {
             throw new ExceptionInInitializerError("Gatun runs on little-endian machines only (VIRTIO 1.3 §1.4)");
@@ -160,6 +164,13 @@ public final class Memory {
      */
     public static void settle() {
         Native.pause();
+    }
+
+    /**
+     * Reads the first and the last byte of a range, to find out, with {@link #settle}, whether a truncation took it.
+     */
+    public static void touch(long address, long length) {
+        touched = getByte(address) + getByte(address + length - 1);
     }
 
     /** Copies {@code length} bytes; the ranges may overlap. */

@@ -17,6 +17,9 @@ public abstract class Port implements AutoCloseable {
     /** Bytes of an Ethernet header with one VLAN tag, which come on top of the MTU. */
     public static final int HEADER_BYTES = 18;
 
+    public static final int MIN_MTU = 68;
+    public static final int MAX_MTU = 65535;
+
     private final String name;
     private volatile Forwarder forwarder;
     private volatile int mtu = DEFAULT_MTU;
@@ -50,10 +53,10 @@ public abstract class Port implements AutoCloseable {
         return mtu;
     }
 
-    /** Sets the MTU, 68 to 65535; throws {@link IllegalArgumentException} for others. */
+    /** Sets the MTU, {@value #MIN_MTU} to {@value #MAX_MTU}; throws {@link IllegalArgumentException} for others. */
     public void setMtu(int bytes) {
-        if (bytes < 68 || bytes > 65535) {
-            throw new IllegalArgumentException("an MTU is 68 to 65535 bytes, not " + bytes);
+        if (bytes < MIN_MTU || bytes > MAX_MTU) {
+            throw new IllegalArgumentException("an MTU is " + MIN_MTU + " to " + MAX_MTU + " bytes, not " + bytes);
         }
         mtu = bytes;
     }

@@ -1,5 +1,7 @@
 package io.gatun.vring;
 
+import io.gatun.linux.Memory;
+
 /**
  * The device side of one virtqueue, split or packed: takes the chains a driver made available and gives them back used.
  *
@@ -113,6 +115,16 @@ public abstract sealed class DeviceQueue permits SplitDeviceQueue, PackedDeviceQ
         memory = replacement;
         String problem = mapRings(replacement);
         return problem == null || fail(problem);
+    }
+
+    /**
+     * Reads the ends of every memory region, to find out, with {@link Memory#settle}, whether one has
+     * been truncated.
+     */
+    public final void touchMemory() {
+        for (GuestMemory.Region region : memory.regions()) {
+            Memory.touch(region.hostAddress(), region.lengthBytes());
+        }
     }
 
     /** Translates the ring addresses; null, or what is wrong with them. */
