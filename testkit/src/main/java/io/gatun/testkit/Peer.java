@@ -18,6 +18,8 @@ public enum Peer {
     FSCK("e2fsck", "e2fsprogs"),
     BLKDISCARD("blkdiscard", "util-linux"),
     FSTRIM("fstrim", "util-linux"),
+    /** DPDK's program for tests of packet drivers; unpacked in the lab's folder where it is not installed. */
+    TESTPMD("dpdk-testpmd", "dpdk-dev"),
     /** A Linux kernel with its modules, unpacked in the lab's folder. */
     GUEST_KERNEL("a guest kernel", "linux-image-cloud-amd64"),
     /** All of what a QEMU guest of the lab is made from. */
@@ -50,6 +52,10 @@ public enum Peer {
         return switch (this) {
             case GUEST -> QEMU.find();
             case GUEST_KERNEL -> KernelImage.find().map(KernelImage::image);
+            case TESTPMD -> Stream.concat(searchPath(), Stream.of(Lab.folder().resolve("dpdk")))
+                    .map(folder -> folder.resolve(program))
+                    .filter(Files::isExecutable)
+                    .findFirst();
             default ->
                 searchPath().map(folder -> folder.resolve(program)).filter(Files::isExecutable).findFirst();
         };
