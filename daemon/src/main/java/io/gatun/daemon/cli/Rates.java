@@ -4,33 +4,43 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.gatun.daemon.rpc.JsonRpcClient;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 
 /**
  * What a daemon's counters say at two moments, as rates: the table of {@code top} and {@code demo}. Reads by JSON-RPC
  * only, so it shows any daemon.
  */
 final class Rates {
-    /** Counters that only grow, by what they count. */
-    private final Map<String, long[]> before = new LinkedHashMap<>();
-    private long beforeNanos;
+    private final Deltas deltas = new Deltas();
+    private final PortRates portRates = new PortRates(deltas);
 
     /** The table of the time since the last call; the first one shows zeros. */
     List<String> table(JsonRpcClient client) {
         JsonNode controllers = client.call("vhost_get_controllers", null);
         JsonNode disks = client.call("bdev_get_iostat", JsonNodeFactory.instance.objectNode());
         JsonNode reactors = client.call("framework_get_reactors", null).path("reactors");
-        long now = System.nanoTime();
-        double seconds = before.isEmpty() ? Double.POSITIVE_INFINITY : (now - beforeNanos) / 1e9;
-        beforeNanos = now;
+        JsonNode ports = client.call("port_get", null);
+        deltas.look();
         List<String> lines = new ArrayList<>();
+        if (!disks.path("bdevs").isEmpty() || ports.isEmpty()) {
+            disks(disks, controllers, lines);
+            lines.add("");
+        }
+        if (!ports.isEmpty()) {
+            lines.addAll(portRates.table(ports));
+            lines.add("");
+        }
+        lines.add(String.format(Locale.ROOT, "%-34s %12s %12s", "REACTOR", "BUSY", "SLEEPS/s"));
+        reactors.forEach(reactor -> lines.add(reactor(reactor)));
+        return lines;
+    }
+
+    private void disks(JsonNode disks, JsonNode controllers, List<String> lines) {
         lines.add(String.format(
                 Locale.ROOT, "%-34s %12s %12s %9s %9s %8s", "DISK", "READS/s", "WRITES/s", "READ GB/s", "WRIT GB/s",
                 "ERRORS"));
-        disks.path("bdevs").forEach(disk -> lines.add(disk(disk, seconds)));
+        disks.path("bdevs").forEach(disk -> lines.add(disk(disk)));
         lines.add("");
         lines.add(String.format(
                 Locale.ROOT, "%-34s %12s %12s %9s %9s %8s", "QUEUE", "REQUESTS/s", "BURSTS/s", "KICKS/s", "CALLS/s",
@@ -39,18 +49,13 @@ final class Rates {
             if (controller.path("queues").isEmpty()) {
                 lines.add(left(controller.path("ctrlr").asText(), 34) + "  no guest has connected yet");
             }
-            controller.path("queues").forEach(queue -> lines.add(queue(controller, queue, seconds)));
+            controller.path("queues").forEach(queue -> lines.add(queue(controller, queue)));
         });
-        lines.add("");
-        lines.add(String.format(Locale.ROOT, "%-34s %12s %12s", "REACTOR", "BUSY", "SLEEPS/s"));
-        reactors.forEach(reactor -> lines.add(reactor(reactor, seconds)));
-        return lines;
     }
 
-    private String disk(JsonNode disk, double seconds) {
-        double[] rates = rates(
+    private String disk(JsonNode disk) {
+        double[] rates = deltas.rates(
                 "disk " + disk.path("name").asText(),
-                seconds,
                 disk.path("num_read_ops").asLong(),
                 disk.path("num_write_ops").asLong(),
                 disk.path("bytes_read").asLong(),
@@ -67,11 +72,10 @@ final class Rates {
                 errors);
     }
 
-    private String queue(JsonNode controller, JsonNode queue, double seconds) {
+    private String queue(JsonNode controller, JsonNode queue) {
         String name = controller.path("ctrlr").asText() + "#" + queue.path("index").asInt();
-        double[] rates = rates(
+        double[] rates = deltas.rates(
                 "queue " + name,
-                seconds,
                 queue.path("chains").asLong(),
                 queue.path("publishes").asLong(),
                 queue.path("kicks").asLong(),
@@ -93,25 +97,15 @@ final class Rates {
                 ring);
     }
 
-    private String reactor(JsonNode reactor, double seconds) {
+    private String reactor(JsonNode reactor) {
         String name = reactor.path("name").asText();
-        double[] rates = rates(
-                "reactor " + name, seconds, reactor.path("busy").asLong(), reactor.path("sleeps").asLong());
+        double[] rates = deltas.rates(
+                "reactor " + name, reactor.path("busy").asLong(), reactor.path("sleeps").asLong());
         return String.format(Locale.ROOT, "%-34s %11.1f%% %,12.0f", name, Math.min(100, rates[0] / 1e7), rates[1]);
     }
 
-    private double[] rates(String what, double seconds, long... counters) {
-        long[] old = before.put(what, counters);
-        double[] rates = new double[counters.length];
-        for (int i = 0; i < counters.length; i++) {
-            // What was reset, or is new, has no past to compare with.
-            rates[i] = old == null || counters[i] < old[i] ? 0 : (counters[i] - old[i]) / seconds;
-        }
-        return rates;
-    }
-
     /** The end of a long name says more than its beginning. */
-    private static String left(String text, int width) {
+    static String left(String text, int width) {
         return text.length() <= width ? text : "…" + text.substring(text.length() - width + 1);
     }
 }

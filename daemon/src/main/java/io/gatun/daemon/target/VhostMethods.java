@@ -220,8 +220,17 @@ final class VhostMethods {
 
     private static ObjectNode describe(VringStatus ring, Controller controller) {
         Counts counts = new Counts().add(controller.device().counters().get(ring.index()));
-        return JSON.objectNode()
-                .put("index", ring.index())
+        return describe(ring, JSON.objectNode())
+                .put("reads", counts.reads)
+                .put("bytes_read", counts.readBytes)
+                .put("writes", counts.writes)
+                .put("bytes_written", counts.writeBytes)
+                .put("errors", counts.errors + counts.refused);
+    }
+
+    /** What there is to say about a ring of any device. */
+    static ObjectNode describe(VringStatus ring, ObjectNode entry) {
+        return entry.put("index", ring.index())
                 .put("size", ring.size())
                 .put("packed", ring.packed())
                 .put("started", ring.started())
@@ -231,12 +240,7 @@ final class VhostMethods {
                 .put("chains", ring.counters().chains())
                 .put("publishes", ring.counters().publishes())
                 .put("kicks", ring.counters().kicks())
-                .put("calls", ring.counters().calls())
-                .put("reads", counts.reads)
-                .put("bytes_read", counts.readBytes)
-                .put("writes", counts.writes)
-                .put("bytes_written", counts.writeBytes)
-                .put("errors", counts.errors + counts.refused);
+                .put("calls", ring.counters().calls());
     }
 
     private static Controller find(Target target, String name) {

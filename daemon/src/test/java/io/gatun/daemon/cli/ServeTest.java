@@ -237,6 +237,19 @@ class ServeTest {
     }
 
     @Test
+    void topShowsPortsAndWhatTheyDrop() throws Exception {
+        try (Running _ = new Running("--port", "null:n0,size=60", "--port", "null:n1", "--loop", "rxonly:n1")) {
+            ByteArrayOutputStream out = new ByteArrayOutputStream();
+            PrintStream stream = new PrintStream(out, true, StandardCharsets.UTF_8);
+            assertEquals(Gatun.OK, Gatun.run(stream, stream, "top", "-s", rpc(), "--interval", "0.1", "--count", "1"));
+            String table = out.toString(StandardCharsets.UTF_8);
+            assertTrue(table.startsWith("PORT "), table);
+            assertTrue(table.contains("n1#0") && table.contains("loop rxonly:n1"), table);
+            assertTrue(table.contains("n0 rx0") && table.contains("no_destination "), table);
+        }
+    }
+
+    @Test
     void topShowsDisksQueuesAndReactors() throws Exception {
         try (Running _ = new Running(
                 "--bdev", "malloc:m0,size=1M", "--vhost-blk", directory.resolve("m0.sock") + ",bdev=m0")) {

@@ -1,0 +1,76 @@
+package io.gatun.daemon.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.StringJoiner;
+
+/** The part of {@link Rates} about packet ports: a line per queue pair, and what was dropped so far, by cause. */
+final class PortRates {
+    private static final int NAME_WIDTH = 22;
+
+    private final Deltas deltas;
+
+    PortRates(Deltas deltas) {
+        this.deltas = deltas;
+    }
+
+    /** The table of what {@code port_get} answered. */
+    List<String> table(JsonNode ports) {
+        List<String> lines = new ArrayList<>();
+        lines.add(String.format(
+                Locale.ROOT, "%-22s %5s %13s %9s %13s %9s %12s  %s", "PORT", "LINK", "RX PACKETS/s", "RX Gb/s",
+                "TX PACKETS/s", "TX Gb/s", "DROPS/s", "USED BY"));
+        List<String> drops = new ArrayList<>();
+        for (JsonNode port : ports) {
+            int queues = Math.max(port.path("rx_queues").size(), port.path("tx_queues").size());
+            for (int i = 0; i < queues; i++) {
+                lines.add(queue(port, i, port.path("rx_queues").path(i), port.path("tx_queues").path(i)));
+            }
+            drops(port.path("name").asText() + " rx", port.path("rx_queues"), drops);
+            drops(port.path("name").asText() + " tx", port.path("tx_queues"), drops);
+        }
+        if (!drops.isEmpty()) {
+            lines.add("");
+            lines.add("DROPPED SO FAR");
+            lines.addAll(drops);
+        }
+        return lines;
+    }
+
+    private String queue(JsonNode port, int index, JsonNode rx, JsonNode tx) {
+        String name = port.path("name").asText() + "#" + index;
+        double[] rates = deltas.rates(
+                "port " + name,
+                rx.path("packets").asLong(),
+                rx.path("bytes").asLong(),
+                tx.path("packets").asLong(),
+                tx.path("bytes").asLong(),
+                rx.path("dropped").asLong() + tx.path("dropped").asLong());
+        return String.format(
+                Locale.ROOT,
+                "%-22s %5s %,13.0f %9.3f %,13.0f %9.3f %,12.0f  %s",
+                Rates.left(name, NAME_WIDTH),
+                port.path("link").asText(),
+                rates[0],
+                rates[1] * 8 / 1e9,
+                rates[2],
+                rates[3] * 8 / 1e9,
+                rates[4],
+                port.path("used_by").asText("nothing"));
+    }
+
+    private static void drops(String name, JsonNode queues, List<String> lines) {
+        for (JsonNode queue : queues) {
+            JsonNode causes = queue.path("drops");
+            if (!causes.isEmpty()) {
+                StringJoiner told = new StringJoiner(", ");
+                causes.properties().forEach(cause ->
+                        told.add(String.format(Locale.ROOT, "%s %,d", cause.getKey(), cause.getValue().asLong())));
+                lines.add(String.format(
+                        Locale.ROOT, "%-22s %s", Rates.left(name + queue.path("index").asInt(), NAME_WIDTH), told));
+            }
+        }
+    }
+}
