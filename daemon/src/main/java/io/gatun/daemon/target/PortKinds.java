@@ -1,5 +1,6 @@
 package io.gatun.daemon.target;
 
+import static io.gatun.daemon.rpc.Param.Type.BOOLEAN;
 import static io.gatun.daemon.rpc.Param.Type.STRING;
 import static io.gatun.daemon.rpc.Param.Type.UINT32;
 import static io.gatun.daemon.rpc.Param.optional;
@@ -8,15 +9,29 @@ import io.gatun.daemon.rpc.Arguments;
 import io.gatun.daemon.rpc.Param;
 import io.gatun.pmd.NullOptions;
 import io.gatun.pmd.NullPort;
+import io.gatun.pmd.Port;
+import io.gatun.pmd.tap.TapOptions;
+import io.gatun.pmd.tap.TapPort;
 import io.gatun.reactor.Reactor;
 import java.util.List;
 
 /** Every kind of packet port, and how its parameters become a port. */
 final class PortKinds {
-    private static final Param QUEUES = optional("queues", UINT32, "Queue pairs (1).");
-    private static final Param CPUMASK = optional("cpumask", STRING, "Only reactors on these processors (all).");
+    static final Param CPUMASK = optional("cpumask", STRING, "Only reactors on these processors (all).");
+    private static final Param QUEUES = optional("queues", UINT32, "Queue pairs, 1 to 64 (1).");
 
-    static final List<PortKind> ALL = List.of(new PortKind(
+    private static final PortKind TAP = new PortKind(
+            "tap",
+            "Makes a port whose other end is the host's kernel, through a TAP interface; needs CAP_NET_ADMIN.",
+            List.of(
+                    optional("ifname", STRING, "The interface, made if it is not there (the port's name)."),
+                    QUEUES,
+                    optional("mtu", UINT32, "Its MTU, 68 to 65521; 0 leaves it as it is (1500)."),
+                    optional("offloads", BOOLEAN, "Exchange missing checksums and large packets (true)."),
+                    CPUMASK),
+            PortKinds::openTap);
+
+    private static final PortKind NULL = new PortKind(
             "null",
             "Makes a port that swallows what is sent to it, and can make up what it receives.",
             List.of(
@@ -24,9 +39,21 @@ final class PortKinds {
                     optional("size", UINT32, "Bytes of the packets it makes up, 14 to 9216 (none)."),
                     optional("rate", UINT32, "How many of these per second (as many as go)."),
                     CPUMASK),
-            PortKinds::openNull));
+            PortKinds::openNull);
+
+    static final List<PortKind> ALL = List.of(TAP, NULL);
 
     private PortKinds() {}
+
+    private static PortKind.Opened openTap(Target target, String name, Arguments arguments) {
+        TapOptions options = new TapOptions(
+                arguments.string("ifname", name),
+                integer(arguments, "queues", 1),
+                integer(arguments, "mtu", Port.DEFAULT_MTU),
+                arguments.bool("offloads", true));
+        TapPort port = TapPort.open(name, options, reactors(target, arguments));
+        return new PortKind.Opened(port, entry -> entry.put("ifname", port.interfaceName()));
+    }
 
     private static PortKind.Opened openNull(Target target, String name, Arguments arguments) {
         NullOptions options = new NullOptions(
@@ -36,14 +63,18 @@ final class PortKinds {
 
     /** The reactors that a port's queues are spread over, each port starting with the next one. */
     private static List<Reactor> reactors(Target target, Arguments arguments) {
-        List<Reactor> all = arguments.has("cpumask")
+        return target.net().inTurn(select(target, arguments), integer(arguments, "queues", 1));
+    }
+
+    /** The reactors that a port may use. */
+    static List<Reactor> select(Target target, Arguments arguments) {
+        return arguments.has("cpumask")
                 ? CpuMask.select(target.reactors(), arguments.string("cpumask"))
                 : target.reactors();
-        return target.net().inTurn(all, integer(arguments, "queues", 1));
     }
 
     /** A number that the port's own options judge. */
-    private static int integer(Arguments arguments, String name, int absent) {
+    static int integer(Arguments arguments, String name, int absent) {
         return (int) Math.min(arguments.number(name, absent), Integer.MAX_VALUE);
     }
 }

@@ -81,6 +81,7 @@ class CommandLineTest {
         "--port null:n0,queues=x | --port null:n0,queues=x: queues=x: expected a whole number from 0",
         "--port null:n0,queues= | --port null:n0,queues=: queues is missing: expected queues= and a whole number",
         "--port null:n0,queues=65 | --port null:n0,queues=65: Invalid argument: a null port has 1 to 64 queues, not 65",
+        "--port tap:t0,mtu=67 | --port tap:t0,mtu=67: Invalid argument: a TAP interface's MTU is 68 to 65521 bytes, not 67",
         "--port null:a+b | --port null:a+b: Invalid argument: name=a+b: expected 1 to 63 letters",
         "--loop p0 | --loop p0: expected MODE:PORT[+PORT][,size=BYTES] with MODE io, macswap, rxonly, txonly or"
                 + " icmpecho",
