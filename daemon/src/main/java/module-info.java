@@ -6,6 +6,8 @@ module io.gatun.daemon {
     requires info.picocli;
     requires io.gatun.bdev;
     requires io.gatun.pmd;
+    requires io.prometheus.metrics.model;
+    requires io.prometheus.writer.text;
     requires jdk.httpserver;
     requires org.slf4j;
 

@@ -100,7 +100,7 @@ final class Daemon {
     private MetricsServer startMetrics(InetSocketAddress address) {
         try {
             return MetricsServer.start(
-                    address, () -> CompletableFuture.supplyAsync(() -> Metrics.text(target), server));
+                    address, () -> CompletableFuture.supplyAsync(() -> Metrics.snapshot(target), server));
         } catch (IOException e) {
             int errno = e instanceof BindException ? Errno.EADDRINUSE : Errno.EIO;
             throw new LinuxException("--metrics: listen at " + address, errno, "choose another address");

@@ -1,61 +1,53 @@
 package io.gatun.daemon.target;
 
 import io.gatun.bdev.virtio.BlkCounters;
+import io.gatun.daemon.metrics.MetricFamilies;
 import io.gatun.reactor.Counters;
 import io.gatun.reactor.Reactor;
 import io.gatun.vhostuser.VringStatus;
-import java.math.BigDecimal;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
+import io.prometheus.metrics.model.snapshots.Labels;
+import io.prometheus.metrics.model.snapshots.MetricSnapshots;
 
 /**
- * A target's counters in Prometheus' text format (prometheus.io/docs/instrumenting/exposition_formats, version 0.0.4).
- * Everything is read from counters that are kept anyway: being watched costs the data path nothing.
+ * A target's counters as Prometheus metrics. Everything is read from counters that are kept anyway: being watched costs
+ * the data path nothing.
  */
 public final class Metrics {
-    private final Map<String, Family> families = new LinkedHashMap<>();
+    private static final double NANOS = 1e9;
 
-    private record Family(String help, String type, List<String> samples) {}
+    private final MetricFamilies families = new MetricFamilies();
 
     private Metrics() {}
 
     /** All metrics now; on the thread that owns the target. */
-    public static String text(Target target) {
+    public static MetricSnapshots snapshot(Target target) {
         Metrics metrics = new Metrics();
         target.disks().forEach(disk -> metrics.disk(target, disk));
         target.controllers().values().forEach(metrics::controller);
         target.reactors().forEach(metrics::reactor);
-        StringBuilder text = new StringBuilder(4096);
-        metrics.families.forEach((name, family) -> {
-            text.append("# HELP ").append(name).append(' ').append(family.help()).append('\n');
-            text.append("# TYPE ").append(name).append(' ').append(family.type()).append('\n');
-            family.samples().forEach(sample -> text.append(name).append(sample).append('\n'));
-        });
-        return text.toString();
+        return metrics.families.snapshots();
     }
 
     private void disk(Target target, Disk disk) {
         Counts counts = IostatMethods.counts(target, disk);
-        String labels = "bdev=\"" + escape(disk.name()) + "\"";
+        Labels labels = Labels.of("bdev", disk.name());
         gauge("gatun_bdev_size_bytes", "Size of the disk.", labels, disk.bdev.capacityBytes());
         String requests = "gatun_bdev_requests_total";
         String help = "Requests that completed well.";
-        counter(requests, help, labels + ",operation=\"read\"", counts.reads);
-        counter(requests, help, labels + ",operation=\"write\"", counts.writes);
-        counter(requests, help, labels + ",operation=\"flush\"", counts.flushes);
-        counter(requests, help, labels + ",operation=\"discard\"", counts.discards);
-        counter(requests, help, labels + ",operation=\"write_zeroes\"", counts.writeZeroes);
+        counter(requests, help, labels.add("operation", "read"), counts.reads);
+        counter(requests, help, labels.add("operation", "write"), counts.writes);
+        counter(requests, help, labels.add("operation", "flush"), counts.flushes);
+        counter(requests, help, labels.add("operation", "discard"), counts.discards);
+        counter(requests, help, labels.add("operation", "write_zeroes"), counts.writeZeroes);
         String bytes = "gatun_bdev_bytes_total";
-        counter(bytes, "Bytes read and written.", labels + ",operation=\"read\"", counts.readBytes);
-        counter(bytes, "Bytes read and written.", labels + ",operation=\"write\"", counts.writeBytes);
+        counter(bytes, "Bytes read and written.", labels.add("operation", "read"), counts.readBytes);
+        counter(bytes, "Bytes read and written.", labels.add("operation", "write"), counts.writeBytes);
         counter("gatun_bdev_errors_total", "Requests that the medium failed.", labels, counts.errors);
         counter("gatun_bdev_refused_total", "Malformed requests of guests.", labels, counts.refused);
     }
 
     private void controller(Controller controller) {
-        String name = "ctrlr=\"" + escape(controller.name()) + "\"";
+        Labels name = Labels.of("ctrlr", controller.name());
         gauge(
                 "gatun_vhost_connected",
                 "Whether a front-end is connected.",
@@ -66,7 +58,7 @@ public final class Metrics {
                 continue;
             }
             BlkCounters counters = controller.device().counters().get(ring.index());
-            String labels = name + ",queue=\"" + ring.index() + "\"";
+            Labels labels = name.add("queue", Integer.toString(ring.index()));
             gauge("gatun_queue_started", "Whether the guest has started the queue.", labels, ring.started() ? 1 : 0);
             gauge("gatun_queue_size", "Descriptors of the ring.", labels, ring.size());
             counter("gatun_queue_chains_total", "Requests taken from the ring.", labels, ring.counters().chains());
@@ -83,43 +75,30 @@ public final class Metrics {
 
     private void reactor(Reactor reactor) {
         Counters counters = reactor.counters();
-        String labels = "reactor=\"" + escape(reactor.name()) + "\",cpu=\"" + reactor.cpu() + "\"";
-        String busy = seconds(counters.busyNanos());
-        String idle = seconds(counters.idleNanos());
-        sample("gatun_reactor_busy_seconds_total", "Time with work.", "counter", labels, busy);
-        sample("gatun_reactor_idle_seconds_total", "Time without work.", "counter", labels, idle);
+        Labels labels = Labels.of("reactor", reactor.name(), "cpu", Integer.toString(reactor.cpu()));
+        seconds("gatun_reactor_busy_seconds_total", "Time with work.", labels, counters.busyNanos());
+        seconds("gatun_reactor_idle_seconds_total", "Time without work.", labels, counters.idleNanos());
         counter("gatun_reactor_cycles_total", "Duty cycles.", labels, counters.cycles());
         counter("gatun_reactor_busy_cycles_total", "Duty cycles that did work.", labels, counters.busyCycles());
         counter("gatun_reactor_sleeps_total", "Times the reactor went to sleep.", labels, counters.sleeps());
         counter("gatun_reactor_failures_total", "Pollers and commands that threw.", labels, counters.failures());
-        sample(
+        families.gauge(
                 "gatun_reactor_longest_cycle_seconds",
                 "Upper bound of the longest duty cycle.",
-                "gauge",
                 labels,
-                seconds(counters.longestCycleNanos()));
+                counters.longestCycleNanos() / NANOS);
     }
 
-    private void counter(String name, String help, String labels, long value) {
-        sample(name, help, "counter", labels, Long.toString(value));
+    private void counter(String name, String help, Labels labels, long value) {
+        families.counter(name, help, labels, (double) value);
     }
 
-    private void gauge(String name, String help, String labels, long value) {
-        sample(name, help, "gauge", labels, Long.toString(value));
+    private void gauge(String name, String help, Labels labels, long value) {
+        families.gauge(name, help, labels, (double) value);
     }
 
-    private void sample(String name, String help, String type, String labels, String value) {
-        families.computeIfAbsent(name, _ -> new Family(help, type, new ArrayList<>()))
-                .samples()
-                .add("{" + labels + "} " + value);
-    }
-
-    /** Nanoseconds as seconds, which is what Prometheus wants times in. */
-    private static String seconds(long nanos) {
-        return BigDecimal.valueOf(nanos, 9).toPlainString();
-    }
-
-    private static String escape(String label) {
-        return label.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n");
+    /** Prometheus wants times in seconds. */
+    private void seconds(String name, String help, Labels labels, long nanos) {
+        families.counter(name, help, labels, nanos / NANOS);
     }
 }
