@@ -6,6 +6,7 @@ module io.gatun.pmd {
 
     exports io.gatun.pmd.loop;
     exports io.gatun.pmd.net;
+    exports io.gatun.pmd.pcap;
     exports io.gatun.pmd.tap;
     exports io.gatun.pmd;
 }

@@ -23,6 +23,7 @@ public abstract class Port implements AutoCloseable {
     private final String name;
     private volatile Forwarder forwarder;
     private volatile int mtu = DEFAULT_MTU;
+    private volatile Observer observer;
 
     protected Port(String name) {
         this.name = name;
@@ -64,11 +65,39 @@ public abstract class Port implements AutoCloseable {
     /** Where everything that this port receives goes from now on; null drops it. */
     public final void forwardTo(Forwarder next) {
         forwarder = next;
+        forwarderChanged();
+    }
+
+    /**
+     * Replaces who sees the port's packets, if it is {@code expected} now; null is nobody. The old one may still be
+     * called by threads that are at it.
+     *
+     * @return whether it was {@code expected}
+     */
+    @SuppressWarnings("ReferenceEquality") // this very one
+    public final synchronized boolean observe(Observer expected, Observer next) {
+        if (observer != expected) {
+            return false;
+        }
+        observer = next;
+        return true;
+    }
+
+    final Observer observer() {
+        return observer;
     }
 
     final Forwarder forwarder() {
         return forwarder;
     }
+
+    /** For subclasses: whether what this port receives goes anywhere. */
+    protected final boolean hasForwarder() {
+        return forwarder != null;
+    }
+
+    /** For subclasses: {@link #forwardTo} was called. */
+    protected void forwarderChanged() {}
 
     /** For subclasses: makes a receive queue of this port. */
     protected final RxQueue newRxQueue(int index, Reactor owner) {

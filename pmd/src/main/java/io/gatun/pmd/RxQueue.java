@@ -40,6 +40,10 @@ public final class RxQueue {
     /** Counts a burst that is not empty and hands it to the port's forwarder. For the port's own poller. */
     public void deliver(Burst burst) {
         counters.count(burst, Burst.ALL, burst.count);
+        Observer observer = port.observer();
+        if (observer != null) {
+            observer.received(this, burst);
+        }
         Forwarder forwarder = port.forwarder();
         if (forwarder == null) {
             counters.drop(Drop.NO_DESTINATION, burst.count);

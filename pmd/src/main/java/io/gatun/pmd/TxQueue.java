@@ -63,6 +63,10 @@ public abstract class TxQueue {
 
     /** Sends from the owner's thread. */
     final void sendOwned(Burst burst, int[] which, int count) {
+        Observer observer = port.observer();
+        if (observer != null) {
+            observer.sent(this, burst, which, count);
+        }
         transmit(burst, which, count);
     }
 
