@@ -41,7 +41,7 @@ final class PortKinds {
                     CPUMASK),
             PortKinds::openNull);
 
-    static final List<PortKind> ALL = List.of(TAP, NULL);
+    static final List<PortKind> ALL = List.of(VhostPortKind.KIND, TAP, NULL);
 
     private PortKinds() {}
 

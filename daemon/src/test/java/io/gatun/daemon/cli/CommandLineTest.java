@@ -81,6 +81,13 @@ class CommandLineTest {
         "--port null:n0,queues=x | --port null:n0,queues=x: queues=x: expected a whole number from 0",
         "--port null:n0,queues= | --port null:n0,queues=: queues is missing: expected queues= and a whole number",
         "--port null:n0,queues=65 | --port null:n0,queues=65: Invalid argument: a null port has 1 to 64 queues, not 65",
+        "--port vhost:p0 | --port vhost:p0: socket is missing: expected socket= and a string",
+        "--port vhost:p0,socket=/tmp/x,queues=0 | --port vhost:p0,socket=/tmp/x,queues=0: Invalid argument: queues must"
+                + " be from 1 to 128, not 0",
+        "--port vhost:p0,socket=/tmp/x,packed=maybe | --port vhost:p0,socket=/tmp/x,packed=maybe: packed=maybe:"
+                + " expected on or off",
+        "--port vhost:p0,socket=/tmp/x,mac=1 | --port vhost:p0,socket=/tmp/x,mac=1: Invalid argument: mac must be a"
+                + " unicast address",
         "--port tap:t0,mtu=67 | --port tap:t0,mtu=67: Invalid argument: a TAP interface's MTU is 68 to 65521 bytes, not 67",
         "--port null:a+b | --port null:a+b: Invalid argument: name=a+b: expected 1 to 63 letters",
         "--loop p0 | --loop p0: expected MODE:PORT[+PORT][,size=BYTES] with MODE io, macswap, rxonly, txonly or"

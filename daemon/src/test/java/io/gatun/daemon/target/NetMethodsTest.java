@@ -1,6 +1,7 @@
 package io.gatun.daemon.target;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -10,6 +11,7 @@ import io.gatun.daemon.rpc.Json;
 import io.gatun.daemon.rpc.RpcException;
 import io.gatun.reactor.Reactor.IdlePolicy;
 import io.gatun.vhostuser.BackendOptions;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.BooleanSupplier;
@@ -146,10 +148,28 @@ class NetMethodsTest {
     }
 
     @Test
+    void aVhostPortListensUntilItIsDeleted() {
+        call("port_vhost_create", "{'name': 'p0', 'socket': 'p0.sock', 'queues': 2, 'packed': false}");
+        JsonNode p0 = port("p0");
+        assertEquals("vhost", p0.path("type").asText());
+        assertEquals("down", p0.path("link").asText());
+        assertEquals(2, p0.path("rx_queues").size());
+        assertEquals(directory.resolve("p0.sock").toString(), p0.path("driver_specific").path("socket").asText());
+        assertFalse(p0.path("driver_specific").path("connected").asBoolean());
+        assertTrue(Files.exists(directory.resolve("p0.sock")));
+        refused(-98, "Address already in use", "port_vhost_create", "{'name': 'p1', 'socket': 'p0.sock'}");
+        call("port_delete", "{'name': 'p0'}");
+        assertFalse(Files.exists(directory.resolve("p0.sock")));
+    }
+
+    @Test
     void aSavedConfigurationRecreatesTheSameState() {
         call("port_null_create", "{'name': 'n0', 'queues': 2, 'size': 64, 'rate': 10}");
         call("port_null_create", "{'name': 'n1', 'cpumask': '[0]'}");
         call("port_null_create", "{'name': 'n2'}");
+        call("port_vhost_create", "{'name': 'p0', 'socket': 'p0.sock', 'mtu': 9000, 'in_order': false}");
+        call("port_vhost_create", "{'name': 'p1', 'socket': 'p1.sock', 'connect': true}");
+        call("loop_create", "{'mode': 'macswap', 'ports': ['p0']}");
         call("loop_create", "{'mode': 'io', 'ports': ['n0', 'n1']}");
         call("loop_create", "{'mode': 'txonly', 'ports': ['n2'], 'size': 100}");
         JsonNode saved = call("framework_get_config", "{'name': 'net'}");
