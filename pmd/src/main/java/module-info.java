@@ -4,9 +4,10 @@ module io.gatun.pmd {
     requires org.jctools.core.jdk11;
     requires org.slf4j;
 
+    exports io.gatun.pmd;
+    exports io.gatun.pmd.offload;
     exports io.gatun.pmd.loop;
     exports io.gatun.pmd.net;
     exports io.gatun.pmd.pcap;
     exports io.gatun.pmd.tap;
-    exports io.gatun.pmd;
 }

@@ -41,8 +41,9 @@ public abstract class Port implements AutoCloseable {
     public abstract List<? extends TxQueue> txQueues();
 
     /**
-     * The transmit queue for packets of a flow: the same one for the same {@code hash} as long as the receiver keeps
-     * its number of queues. Any reactor's thread.
+     * The transmit queue for packets of a flow: the one whose index is the (unsigned) remainder of {@code hash} by the
+     * number of queues that the receiver uses now. So the same hash is the same queue as long as the receiver keeps
+     * their number, and a receive queue's index names the transmit queue beside it. Any reactor's thread.
      */
     public abstract TxQueue txFor(int hash);
 

@@ -1,12 +1,14 @@
 package io.gatun.pmd;
 
+import io.gatun.pmd.offload.SoftwareOffload;
 import io.gatun.reactor.Reactor;
 
 /**
  * One transmit queue of a port: where packets go.
  *
  * <p>Sending copies, so the burst is the caller's again when {@link #send} returns. A queue never waits: what the
- * receiver has no room for is dropped and counted.
+ * receiver has no room for is dropped and counted. What the receiver cannot do itself ({@link #offloads}) is done in
+ * software first; a packet longer than the port's MTU that is not to be segmented is dropped.
  *
  * <p><b>Thread-safety:</b> {@link #send} may be called on any reactor's thread; on another than the {@link #owner}'s
  * the packets are copied into pool buffers and handed over. Everything else that is not a getter belongs to the owner.
@@ -21,6 +23,9 @@ public abstract class TxQueue {
     private volatile Handover handover;
 
     private boolean retired;
+
+    /** Owner's; made when the first packet asks for something. */
+    private SoftwareOffload software;
 
     /** What {@link #port} is told by a subclass; owner is null where a test drives the queue. */
     protected TxQueue(Port port, int index, Reactor owner) {
@@ -67,10 +72,40 @@ public abstract class TxQueue {
         if (observer != null) {
             observer.sent(this, burst, which, count);
         }
-        transmit(burst, which, count);
+        long asked = 0;
+        int longest = 0;
+        for (int i = 0; i < count; i++) {
+            int packet = which[i];
+            asked |= burst.offloads[packet];
+            longest = Math.max(longest, burst.lengths[packet]);
+        }
+        if (asked == 0 && longest <= port.mtu() + Port.HEADER_BYTES) {
+            transmit(burst, which, count);
+        } else {
+            finish(burst, which, count);
+        }
     }
 
-    /** The offloads that {@link #transmit} may be given: bits of {@link Offloads}. */
+    /** Sends packets of which some ask for something, or are too long. */
+    private void finish(Burst burst, int[] which, int count) {
+        if (software == null) {
+            software = new SoftwareOffload(counters);
+        }
+        int maxFrameBytes = port.mtu() + Port.HEADER_BYTES;
+        if (software.passes(burst, which, count, offloads(), maxFrameBytes)) {
+            transmit(burst, which, count);
+            return;
+        }
+        software.start(burst, which, count, offloads(), maxFrameBytes);
+        while (software.fill()) {
+            transmit(software.burst(), Burst.ALL, software.burst().count);
+        }
+    }
+
+    /**
+     * What the receiver can do itself, as bits of {@link Offloads}: {@link #transmit} is given no packet that asks for
+     * more.
+     */
     public abstract long offloads();
 
     /**
@@ -86,7 +121,7 @@ public abstract class TxQueue {
      */
     protected void vanished(InternalError cause) {}
 
-    /** Ends the way from other reactors, after what is on it was sent; for the port's close. */
+    /** Ends the way from other reactors, after what is on it was sent, and frees memory; for the port's close. */
     final void retire() {
         Handover ending;
         synchronized (this) {
@@ -95,6 +130,10 @@ public abstract class TxQueue {
         }
         if (ending != null) {
             ending.close();
+        }
+        if (software != null) {
+            software.close();
+            software = null;
         }
     }
 
