@@ -5,6 +5,7 @@ import io.gatun.bdev.MallocBdev;
 import io.gatun.bdev.MallocOptions;
 import io.gatun.bdev.NullBdev;
 import io.gatun.bdev.NullOptions;
+import io.gatun.bdev.virtio.VirtioBlk;
 import io.gatun.bdev.virtio.VirtioBlkDevice;
 import io.gatun.bdev.virtio.VirtioBlkOptions;
 import io.gatun.linux.Memory;
@@ -32,7 +33,8 @@ import org.openjdk.jmh.annotations.TearDown;
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 public class BlkRequestBenchmark {
     private static final int BURST = 32;
-    private static final int SECTOR_SHIFT = 9;
+    private static final int SEGMENTS = 3;
+    private static final int SECTOR_SHIFT = VirtioBlk.SECTOR_SHIFT;
     private static final int BLOCK_BYTES = 4096;
     private static final long DISK_BYTES = 1L << 30;
     private static final int NO_CALL = -1;
@@ -45,6 +47,10 @@ public class BlkRequestBenchmark {
     @Param({"null", "malloc"})
     public String disk;
 
+    /** Header, data and status of each request of a burst. */
+    private final long[] addresses = new long[BURST * SEGMENTS];
+
+    private final int[] lengths = new int[BURST * SEGMENTS];
     private RingPair pair;
     private Bdev bdev;
     private QueueHandler handler;
@@ -59,7 +65,34 @@ public class BlkRequestBenchmark {
                 : MallocBdev.create(MallocOptions.of("disk", DISK_BYTES, 512));
         Vring vring = new Vring(0, pair.device, null, NO_CALL, new VringCounters());
         handler = new VirtioBlkDevice(bdev, VirtioBlkOptions.DEFAULTS).startQueue(0, vring);
-        pair.shapeAsRead(BLOCK_BYTES);
+        for (int i = 0; i < BURST; i++) {
+            place(i);
+        }
+        if (disk.equals("malloc")) {
+            fill();
+        }
+    }
+
+    private void place(int request) {
+        int at = request * SEGMENTS;
+        long page = pair.pages + (long) request * 2 * BLOCK_BYTES;
+        addresses[at] = page;
+        lengths[at] = VirtioBlk.HEADER_BYTES;
+        addresses[at + 1] = page + BLOCK_BYTES;
+        lengths[at + 1] = BLOCK_BYTES;
+        addresses[at + 2] = page + BLOCK_BYTES / 2;
+        lengths[at + 2] = 1;
+    }
+
+    /** Writes the whole disk: reading pages that were never written would measure something else. */
+    private void fill() {
+        Memory.putInt(addresses[0] + VirtioBlk.HEADER_TYPE, VirtioBlk.T_OUT);
+        for (long at = 0; at < DISK_BYTES; at += BLOCK_BYTES) {
+            Memory.putLong(addresses[0] + VirtioBlk.HEADER_SECTOR, at >>> SECTOR_SHIFT);
+            pair.driver.add(addresses, lengths, 0, 2, 1);
+            serve(1);
+        }
+        Memory.putInt(addresses[0] + VirtioBlk.HEADER_TYPE, VirtioBlk.T_IN);
     }
 
     /** Releases both. */
@@ -79,17 +112,22 @@ public class BlkRequestBenchmark {
             random ^= random >>> 7;
             random ^= random << 17;
             long sector = (random & (DISK_BYTES - BLOCK_BYTES)) >>> SECTOR_SHIFT;
-            Memory.putLong(pair.addresses[0] + Long.BYTES, sector & -(BLOCK_BYTES >>> SECTOR_SHIFT));
-            pair.driver.add(pair.addresses, pair.lengths, 0, 1, 2);
+            int at = i * SEGMENTS;
+            Memory.putLong(addresses[at] + VirtioBlk.HEADER_SECTOR, sector);
+            pair.driver.add(addresses, lengths, at, 1, 2);
         }
+        return serve(BURST);
+    }
+
+    private int serve(int requests) {
         pair.driver.publishAvailable();
-        handler.poll(BURST);
+        handler.poll(requests);
         int served = 0;
         while (pair.driver.popUsed() >= 0) {
             served++;
         }
-        if (served != BURST) {
-            throw new IllegalStateException(served + " requests served of " + BURST);
+        if (served != requests) {
+            throw new IllegalStateException(served + " requests served of " + requests);
         }
         return served;
     }

@@ -14,13 +14,15 @@ final class RingPair implements AutoCloseable {
     static final int SIZE = 256;
     private static final long AREA_BYTES = 1 << 20;
     private static final int SEGMENT_BYTES = 64;
-    private static final int DATA_OFFSET = 4096;
+    private static final int PAGE_BYTES = 4096;
 
     final DriverQueue driver;
     final DeviceQueue device;
     final DescriptorChain chain = new DescriptorChain(8);
     final long[] addresses = new long[3];
     final int[] lengths = {SEGMENT_BYTES, SEGMENT_BYTES, SEGMENT_BYTES};
+    /** Where the page is that segments do not use; pages follow up to the area's end. */
+    final long pages;
     private final Mapping area = Mapping.anonymous(AREA_BYTES);
 
     RingPair(boolean packed) {
@@ -41,17 +43,9 @@ final class RingPair implements AutoCloseable {
         for (int i = 0; i < addresses.length; i++) {
             addresses[i] = data + (long) i * SEGMENT_BYTES;
         }
+        pages = data + PAGE_BYTES;
         driver.suppressCalls();
         device.suppressKicks();
-    }
-
-    /** Makes the three segments a virtio-blk read: header, data, status. */
-    void shapeAsRead(int bytes) {
-        addresses[1] = addresses[0] + DATA_OFFSET;
-        addresses[2] = addresses[0] + SEGMENT_BYTES / 2;
-        lengths[0] = 16;
-        lengths[1] = bytes;
-        lengths[2] = 1;
     }
 
     @Override
