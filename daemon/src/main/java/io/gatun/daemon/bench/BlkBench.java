@@ -95,6 +95,10 @@ public final class BlkBench {
             throw new BlkBenchException("block size " + blockSize + ": the disk's own blocks have "
                     + target.blockSizeBytes() + " bytes");
         }
+        if (blockSize > target.maxRequestBytes()) {
+            throw new BlkBenchException("block size " + blockSize + ": the disk takes at most "
+                    + target.maxRequestBytes() + " bytes in one segment (size_max)");
+        }
         if (target.isReadOnly() && (options.verify() || options.readPercent() < 100)) {
             throw new BlkBenchException("the disk is read-only; use --rw randread or read, without --verify");
         }

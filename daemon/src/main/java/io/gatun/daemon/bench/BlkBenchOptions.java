@@ -13,7 +13,8 @@ import java.util.Locale;
  * @param socket where the vhost-user-blk server listens; null unless {@code device} is {@link Device#VHOST_USER}
  * @param mode the mix and order of requests
  * @param readPercent the share of reads in {@link Mode#RANDRW}
- * @param blockSizeBytes bytes per request, a multiple of 512 up to 4 MiB; requests are aligned to it
+ * @param blockSizeBytes bytes per request, a multiple of 512 up to 4 MiB, and no more than the server takes
+ * in one segment; requests are aligned to it
  * @param queueDepth requests in flight on each queue
  * @param queues how many queues, one thread each; the disk is divided among them
  * @param time how long to measure

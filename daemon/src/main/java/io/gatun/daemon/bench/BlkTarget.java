@@ -21,6 +21,9 @@ abstract class BlkTarget implements AutoCloseable {
     /** The least unit of requests in bytes. */
     abstract int blockSizeBytes();
 
+    /** The longest request in bytes: a request's data are one segment. */
+    abstract long maxRequestBytes();
+
     abstract boolean isReadOnly();
 
     /** How many queues there are at most. */
@@ -55,6 +58,7 @@ abstract class BlkTarget implements AutoCloseable {
         private static final long GUEST_ADDRESS = 1L << 32;
 
         private static final long WANTED = VirtioFeatures.VERSION_1
+                | VirtioBlk.F_SIZE_MAX
                 | VirtioBlk.F_SEG_MAX
                 | VirtioBlk.F_RO
                 | VirtioBlk.F_BLK_SIZE
@@ -134,6 +138,12 @@ abstract class BlkTarget implements AutoCloseable {
         }
 
         @Override
+        long maxRequestBytes() {
+            boolean said = (device.negotiatedFeatures() & VirtioBlk.F_SIZE_MAX) != 0;
+            return said ? Integer.toUnsignedLong(config.getInt(VirtioBlk.CONFIG_SIZE_MAX)) : Long.MAX_VALUE;
+        }
+
+        @Override
         boolean isReadOnly() {
             return readOnly;
         }
@@ -206,6 +216,11 @@ abstract class BlkTarget implements AutoCloseable {
         @Override
         int blockSizeBytes() {
             return VirtioBlk.SECTOR_BYTES;
+        }
+
+        @Override
+        long maxRequestBytes() {
+            return Long.MAX_VALUE;
         }
 
         @Override

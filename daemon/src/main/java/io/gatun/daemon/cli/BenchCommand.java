@@ -65,7 +65,7 @@ final class BenchCommand implements Runnable {
         @Option(names = "--rwmixread", paramLabel = "PERCENT", description = "Share of reads in randrw (50).")
         private Integer readPercent;
 
-        @Option(names = "--bs", paramLabel = "SIZE", defaultValue = "4k", description = "Bytes per request (4k).")
+        @Option(names = "--bs", paramLabel = "SIZE", defaultValue = "4k", description = "Bytes per request, up to 4M where the server takes as much at once (4k).")
         private String blockSize;
 
         @Option(names = "--qd", paramLabel = "N", defaultValue = "32",
@@ -145,7 +145,7 @@ final class BenchCommand implements Runnable {
                         .ramp(duration("--ramp", rampSeconds))
                         .packed(packed)
                         .verify(verify)
-                        .cores(CoreList.parse(cores))
+                        .cores(CoreList.parse("--core", cores))
                         .hugepages(hugepages());
                 if (readPercent != null) {
                     options.readPercent(readPercent);

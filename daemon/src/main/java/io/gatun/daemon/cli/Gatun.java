@@ -42,7 +42,11 @@ import picocli.CommandLine.ParameterException;
             "  See it all at once:",
             "    gatun demo",
             "",
-            "gatun COMMAND --help explains a command, with examples."
+            "gatun COMMAND --help explains a command, with examples.",
+            "",
+            "In a source tree, the script ./gatun has two more:",
+            "  ./gatun test [--peers-required]     all tests that this machine can run",
+            "  ./gatun compare-blk [--help]        Gatun beside qemu-storage-daemon, measured"
         })
 public final class Gatun implements Runnable {
     static final int OK = 0;

@@ -30,6 +30,7 @@ import picocli.CommandLine.Option;
             "  null:NAME,size=SIZE[,block-size=512|4096][,uuid=UUID]",
             "SOCKET,… is",
             "  PATH,bdev=NAME[,queues=N][,readonly=on][,packed=off][,connect=on][,cpumask=MASK][,serial=TEXT]",
+            "with 64 queues and packed rings offered unless it says otherwise.",
             "A packet port, KIND:NAME,…, is one of (gatun rpc --list explains the keys of port_KIND_create)",
             "  vhost:NAME,socket=PATH[,connect=on][,queues=N][,packed=off][,in-order=off][,mergeable=off]",
             "        [,offloads=off][,mtu=BYTES][,mac=ADDRESS]",
@@ -173,7 +174,7 @@ final class ServeCommand implements Callable<Integer> {
         logLevel.apply();
         // Everything that can be refused is, before anything is started.
         Settings settings = new Settings(
-                CoreList.parse(cores),
+                CoreList.parse("--cores", cores),
                 poll ? IdlePolicy.POLL : IdlePolicy.ADAPTIVE,
                 BackendOptions.DEFAULT.withRequireSealedMemory(requireSealedMemory),
                 vhostDirectory.toAbsolutePath());

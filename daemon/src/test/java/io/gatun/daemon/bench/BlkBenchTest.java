@@ -145,6 +145,9 @@ class BlkBenchTest {
         try (Served served = new Served(1)) {
             assertSays("queues 2: the disk has only 1", options(served.socket).queues(2));
             assertSays("span 1073741824: the disk has only", options(served.socket).spanBytes(1 << 30));
+            assertSays(
+                    "block size 4194304: the disk takes at most 1048576 bytes",
+                    options(served.socket).blockSizeBytes(4 << 20));
             assertSays("connect to /nowhere", options(Path.of("/nowhere")));
         }
         IllegalArgumentException e = assertThrows(

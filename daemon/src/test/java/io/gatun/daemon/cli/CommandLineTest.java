@@ -157,6 +157,7 @@ class CommandLineTest {
         "bench blk --socket /x --rw both | bench blk: 'both' is none of randread, randwrite",
         "bench blk --socket /x --bs 100 | bench blk: block size 100: accepted is a multiple of 512",
         "bench blk --socket /x --bs 4q | --bs 4q: expected bytes, or a number",
+        "bench blk --socket /x --core 0,0 | --core 0,0: processor 0 is named twice",
         "bench blk --socket /x --qd 0 | bench blk: queue depth 0: accepted is 1 to",
         "bench blk --socket /x --qd many | Invalid value for option '--qd'",
         "bench blk --device disk | --device disk: expected memcpy or nothing",
