@@ -28,6 +28,7 @@ public record FileStatus(
     private static final int BLOCK_DEVICE = 0x6000;
 
     private static final int AT_EMPTY_PATH = 0x1000;
+    private static final int AT_STATX_DONT_SYNC = 0x4000;
     private static final int STATX_BASIC_STATS = 0x7ff;
     private static final int STATX_DIOALIGN = 0x2000;
 
@@ -46,9 +47,21 @@ public record FileStatus(
 
     /** Asks the kernel; throws {@link LinuxException}. */
     public static FileStatus of(Fd fd) {
+        return of(fd, 0);
+    }
+
+    /**
+     * What the kernel knows already, for files that a peer sends: it asks nobody, neither a server in the network nor a
+     * FUSE daemon that could take its time. Throws {@link LinuxException}.
+     */
+    public static FileStatus known(Fd fd) {
+        return of(fd, AT_STATX_DONT_SYNC);
+    }
+
+    private static FileStatus of(Fd fd, int flags) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment status = arena.allocate(STATX_SIZE, 8);
-            int result = statx(fd.value(), status);
+            int result = statx(fd.value(), flags, status);
             if (result < 0) {
                 throw new LinuxException("status of " + fd, result, "");
             }
@@ -67,7 +80,7 @@ public record FileStatus(
     public static long lengthBytes(int fd) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment status = arena.allocate(STATX_SIZE, 8);
-            int result = statx(fd, status);
+            int result = statx(fd, 0, status);
             return result < 0 ? result : status.get(JAVA_LONG, SIZE);
         }
     }
@@ -80,13 +93,13 @@ public record FileStatus(
         return (mode & TYPE) == BLOCK_DEVICE;
     }
 
-    private static int statx(int fd, MemorySegment status) {
+    private static int statx(int fd, int flags, MemorySegment status) {
         try {
             return Native.result((int) STATX.invokeExact(
                     Native.capture(),
                     fd,
                     EMPTY_PATH,
-                    AT_EMPTY_PATH,
+                    AT_EMPTY_PATH | flags,
                     STATX_BASIC_STATS | STATX_DIOALIGN,
                     status.address()));
         } catch (Throwable t) {

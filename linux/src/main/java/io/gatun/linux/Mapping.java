@@ -62,7 +62,7 @@ public final class Mapping implements AutoCloseable {
     /** Shares {@code lengthBytes} of a file, from {@code offsetBytes} (page-aligned), for reading and writing. */
     public static Mapping shared(Fd file, long offsetBytes, long lengthBytes) {
         // On hugepages the kernel unmaps whole pages only, and the page is what the file calls its block.
-        long mappedBytes = roundUp(lengthBytes, FileStatus.of(file).blockSizeBytes());
+        long mappedBytes = roundUp(lengthBytes, FileStatus.known(file).blockSizeBytes());
         return map("shared " + file, lengthBytes, mappedBytes, MAP_SHARED | MAP_NORESERVE, file.value(), offsetBytes);
     }
 

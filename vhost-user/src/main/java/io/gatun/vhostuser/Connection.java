@@ -202,11 +202,7 @@ final class Connection {
         if (!isOpen()) {
             return;
         }
-        if (reason == null) {
-            LOG.info("{}: the front-end has disconnected", session.name);
-        } else {
-            LOG.warn("{}: connection ended: {}", session.name, reason);
-        }
+        session.log.ended(reason);
         cancelDeadline();
         watch.close();
         reader.close();

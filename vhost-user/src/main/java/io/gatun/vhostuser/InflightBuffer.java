@@ -51,7 +51,7 @@ final class InflightBuffer implements AutoCloseable {
             throw new ProtocolViolation("the in-flight buffer has length 0x%x and offset 0x%x", bytes, offset);
         }
         try {
-            FileStatus status = FileStatus.of(file);
+            FileStatus status = FileStatus.known(file);
             if (!status.isRegular() || status.lengthBytes() < offset + bytes) {
                 throw new ProtocolViolation(
                         "the in-flight buffer needs a file of 0x%x bytes; its file has 0x%x",

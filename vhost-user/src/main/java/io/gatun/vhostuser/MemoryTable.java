@@ -104,7 +104,7 @@ record MemoryTable(List<Region> regions, GuestMemory guestMemory) {
     private static Region map(MemoryRegion region, Fd file, boolean requireSealed) throws ProtocolViolation {
         checkRange(region);
         try {
-            FileStatus status = FileStatus.of(file);
+            FileStatus status = FileStatus.known(file);
             long end = region.fileOffset() + region.lengthBytes();
             if (!status.isRegular() || status.lengthBytes() < end) {
                 throw new ProtocolViolation(

@@ -70,12 +70,17 @@ final class PeerSignal {
         for (Fd descriptor : descriptors) {
             // A copy, because the ring's own may be closed before the thread has its turn.
             Fd copy = descriptor.duplicate();
-            Thread.ofPlatform().name("gatun-free-signal").daemon(true).start(() -> {
-                try (copy) {
-                    EventFd.makeNonBlocking(copy.value());
-                    EventFd.drain(copy.value());
-                }
-            });
+            try {
+                Thread.ofPlatform().name("gatun-free-signal").daemon(true).start(() -> {
+                    try (copy) {
+                        EventFd.makeNonBlocking(copy.value());
+                        EventFd.drain(copy.value());
+                    }
+                });
+            } catch (OutOfMemoryError noThread) {
+                copy.close();
+                throw noThread;
+            }
         }
     }
 }

@@ -36,6 +36,7 @@ final class Session {
     final String name;
     final VirtioDevice device;
     final BackendOptions options;
+    final ConnectionLog log;
     final List<Ring> rings = new ArrayList<>();
     /** Negotiated virtio features, without the protocol's bit; read by any thread. */
     volatile long features;
@@ -53,10 +54,11 @@ final class Session {
     /** Mappings that were taken from the rings and wait for the reactors. */
     private final List<Mapping> retired = new ArrayList<>();
 
-    Session(String name, VirtioDevice device, BackendOptions options, ControlLoop loop) {
+    Session(String name, VirtioDevice device, BackendOptions options, ControlLoop loop, ConnectionLog log) {
         this.name = name;
         this.device = device;
         this.options = options;
+        this.log = log;
         this.loop = loop;
     }
 

@@ -49,6 +49,8 @@ public final class VhostUserBackend implements AutoCloseable {
     private final List<VringCounters> counters;
     private final CompletableFuture<Void> released = new CompletableFuture<>();
 
+    private final ConnectionLog log;
+
     private UnixListener listener;
     private ControlLoop.Watch listening;
     private int retryMillis = MIN_RETRY_MILLIS;
@@ -69,6 +71,7 @@ public final class VhostUserBackend implements AutoCloseable {
         }
         this.loop = loop;
         this.path = path;
+        this.log = new ConnectionLog(path.toString());
         this.device = device;
         this.placement = placement;
         this.options = options;
@@ -235,8 +238,8 @@ public final class VhostUserBackend implements AutoCloseable {
     }
 
     private void serve(UnixSocket socket) {
-        LOG.info("{}: a front-end has connected", path);
-        Session current = new Session(path.toString(), device, options, loop);
+        log.connected();
+        Session current = new Session(path.toString(), device, options, loop, log);
         for (int i = 0; i < counters.size(); i++) {
             current.rings.add(new Ring(i, reactor(i), counters.get(i), loop));
         }

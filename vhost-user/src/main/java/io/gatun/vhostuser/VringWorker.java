@@ -86,10 +86,12 @@ final class VringWorker implements Poller {
                 reactor.watch(start.kickFd());
             }
             QueueHandler handler = null;
+            boolean wakeable = false;
             try {
                 handler = device.startQueue(start.index(), vring);
                 if (handler.wakeFd() >= 0) {
                     reactor.watch(handler.wakeFd());
+                    wakeable = true;
                 }
                 queue.suppressKicks();
                 // A late InternalError of the set-up has to surface here, where everything can still be undone.
@@ -97,6 +99,9 @@ final class VringWorker implements Poller {
             } catch (Throwable t) {
                 if (start.kickFd() >= 0) {
                     reactor.unwatch(start.kickFd());
+                }
+                if (wakeable) {
+                    reactor.unwatch(handler.wakeFd());
                 }
                 if (handler != null) {
                     handler.close();
