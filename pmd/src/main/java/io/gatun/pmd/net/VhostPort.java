@@ -57,7 +57,7 @@ public final class VhostPort extends Port {
         for (int i = 0; i < options.queues(); i++) {
             Reactor owner = reactors.get((first + i) % reactors.size());
             receive.add(newRxQueue(i, owner));
-            transmit.add(new VhostTxQueue(this, i, owner));
+            transmit.add(new VhostTxQueue(this, i, owner, this::linkMayHaveChanged));
         }
         rxQueues = List.copyOf(receive);
         txQueues = List.copyOf(transmit);
@@ -135,7 +135,7 @@ public final class VhostPort extends Port {
     }
 
     /** A ring has come or gone; any thread. */
-    void linkMayHaveChanged() {
+    private void linkMayHaveChanged() {
         try {
             loop.execute(this::checkLink);
         } catch (RejectedExecutionException closed) {

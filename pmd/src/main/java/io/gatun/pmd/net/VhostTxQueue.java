@@ -3,6 +3,7 @@ package io.gatun.pmd.net;
 import io.gatun.pmd.Burst;
 import io.gatun.pmd.Drop;
 import io.gatun.pmd.Offloads;
+import io.gatun.pmd.Port;
 import io.gatun.pmd.TxQueue;
 import io.gatun.reactor.Reactor;
 
@@ -13,14 +14,15 @@ import io.gatun.reactor.Reactor;
  * on any.
  */
 final class VhostTxQueue extends TxQueue {
-    private final VhostPort vhostPort;
+    private final Runnable whenLinkMayHaveChanged;
     private TxRing ring;
     private volatile boolean up;
     private volatile long offloads = Offloads.NONE;
 
-    VhostTxQueue(VhostPort port, int index, Reactor owner) {
+    /** {@code whenLinkMayHaveChanged} is called on the owner's thread and does not wait. */
+    VhostTxQueue(Port port, int index, Reactor owner, Runnable whenLinkMayHaveChanged) {
         super(port, index, owner);
-        vhostPort = port;
+        this.whenLinkMayHaveChanged = whenLinkMayHaveChanged;
     }
 
     /** The ring takes packets from now on. */
@@ -28,7 +30,7 @@ final class VhostTxQueue extends TxQueue {
         ring = started;
         offloads = guestOffloads;
         up = true;
-        vhostPort.linkMayHaveChanged();
+        whenLinkMayHaveChanged.run();
     }
 
     /** The ring takes no more packets; nothing happens if it is not this queue's. */
@@ -36,7 +38,7 @@ final class VhostTxQueue extends TxQueue {
         if (ring == stopped) {
             ring = null;
             up = false;
-            vhostPort.linkMayHaveChanged();
+            whenLinkMayHaveChanged.run();
         }
     }
 
