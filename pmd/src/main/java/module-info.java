@@ -5,6 +5,7 @@ module io.gatun.pmd {
     requires org.slf4j;
 
     exports io.gatun.pmd;
+    exports io.gatun.pmd.bridge;
     exports io.gatun.pmd.offload;
     exports io.gatun.pmd.loop;
     exports io.gatun.pmd.net;

@@ -16,6 +16,7 @@ public final class MemoryPort extends Port {
     private long offloads;
     private int used;
     private boolean keeping = true;
+    private Runnable beforeTransmit = () -> {};
 
     /** {@code queues} pairs without a reactor. */
     public MemoryPort(String name, int queues) {
@@ -35,6 +36,12 @@ public final class MemoryPort extends Port {
     /** Only counts what is sent, without a copy. */
     public MemoryPort countOnly() {
         keeping = false;
+        return this;
+    }
+
+    /** Runs something before each transmission, as a guest does on another processor. */
+    public MemoryPort beforeTransmit(Runnable meanwhile) {
+        beforeTransmit = meanwhile;
         return this;
     }
 
@@ -169,6 +176,7 @@ public final class MemoryPort extends Port {
 
         @Override
         protected int transmit(Burst burst, int[] which, int count) {
+            owner.beforeTransmit.run();
             if (owner.keeping) {
                 for (int i = 0; i < count; i++) {
                     packets.add(bytes(burst, which[i]));
