@@ -39,7 +39,8 @@ final class RehearseCommand implements Callable<Integer> {
         String[] arguments = {
             "serve", "--rpc", rpc.toString(), "--log-level", "warn",
             "--bdev", "malloc:m0,size=16M", "--vhost-blk", directory + "/m0.sock,bdev=m0",
-            "--bdev", "file:f0,path=" + image, "--vhost-blk", directory + "/f0.sock,bdev=f0,queues=4"
+            "--bdev", "file:f0,path=" + image, "--vhost-blk", directory + "/f0.sock,bdev=f0,queues=4",
+            "--port", "vhost:p0,socket=" + directory + "/p0.sock", "--loop", "io:p0"
         };
         ServeCommand serve = ServeCommand.parse(arguments);
         Daemon daemon = serve.start();
@@ -47,7 +48,7 @@ final class RehearseCommand implements Callable<Integer> {
         try (JsonRpcClient client = JsonRpcClient.connect(rpc, PATIENCE)) {
             for (String method : new String[] {
                 "rpc_get_methods",
-                "bdev_get_bdevs", "bdev_get_iostat", "vhost_get_controllers", "framework_get_reactors"
+                "bdev_get_bdevs", "bdev_get_iostat", "vhost_get_controllers", "framework_get_reactors", "port_get"
             }) {
                 client.call(method, JsonNodeFactory.instance.objectNode());
             }
