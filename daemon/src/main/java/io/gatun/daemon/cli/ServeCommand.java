@@ -35,6 +35,7 @@ import picocli.CommandLine.Option;
             "  vhost:NAME,socket=PATH[,connect=on][,queues=N][,packed=off][,in-order=off][,mergeable=off]",
             "        [,offloads=off][,mtu=BYTES][,mac=ADDRESS]",
             "  tap:NAME[,ifname=NAME][,queues=N][,mtu=BYTES][,offloads=off]",
+            "  pcap:NAME[,path=FILE][,replay=FILE][,rounds=N][,timing=on][,rate=PACKETS][,snaplen=BYTES]",
             "  null:NAME[,queues=N][,size=BYTES][,rate=PACKETS]",
             "every one with [,cpumask=MASK]. MODE:PORT,… is one of",
             "  macswap:PORT | icmpecho:PORT | rxonly:PORT | txonly:PORT[,size=64] | io:PORT[+PORT]",

@@ -15,6 +15,7 @@ public final class Methods {
         IostatMethods.addTo(REGISTRY);
         VhostMethods.addTo(REGISTRY);
         PortMethods.addTo(REGISTRY);
+        CaptureMethods.addTo(REGISTRY);
         LoopMethods.addTo(REGISTRY);
     }
 

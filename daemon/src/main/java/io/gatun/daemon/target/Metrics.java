@@ -24,6 +24,8 @@ public final class Metrics {
         Metrics metrics = new Metrics();
         target.disks().forEach(disk -> metrics.disk(target, disk));
         target.controllers().values().forEach(metrics::controller);
+        NetMetrics net = new NetMetrics(metrics.families);
+        target.net().ports().values().forEach(net::port);
         target.reactors().forEach(metrics::reactor);
         return metrics.families.snapshots();
     }

@@ -98,14 +98,14 @@ final class Net implements AutoCloseable {
     void remove(NetPort port) {
         checkUnused(port);
         ports.remove(port.name());
-        port.port.close();
+        port.close();
     }
 
     @Override
     public void close() {
         List.copyOf(loops.values()).forEach(this::remove);
         // Side by side: each may wait for its own guest.
-        ports.values().parallelStream().forEach(port -> port.port.close());
+        ports.values().parallelStream().forEach(NetPort::close);
         ports.clear();
     }
 

@@ -2,6 +2,7 @@ package io.gatun.daemon.target;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gatun.pmd.Port;
+import io.gatun.pmd.pcap.Capture;
 import java.util.function.Consumer;
 
 /** A packet port that a method created, with the call that recreates it. */
@@ -17,6 +18,9 @@ final class NetPort {
     /** Who decides where this port's packets go, such as {@code switch br0}; null where nobody does. */
     String user;
 
+    /** What writes this port's packets to a file, or null. */
+    Capture capture;
+
     NetPort(Port port, PortKind kind, ObjectNode parameters, Consumer<ObjectNode> specific) {
         this.port = port;
         this.kind = kind;
@@ -26,5 +30,19 @@ final class NetPort {
 
     String name() {
         return port.name();
+    }
+
+    /** Ends what still watches the port, and the port. */
+    void close() {
+        stopCapture();
+        port.close();
+    }
+
+    /** Ends the capture, if there is one; the file is complete then. */
+    void stopCapture() {
+        if (capture != null) {
+            capture.close();
+            capture = null;
+        }
     }
 }

@@ -3,6 +3,7 @@ package io.gatun.daemon.target;
 import static io.gatun.daemon.rpc.Param.Type.BOOLEAN;
 import static io.gatun.daemon.rpc.Param.Type.STRING;
 import static io.gatun.daemon.rpc.Param.Type.UINT32;
+import static io.gatun.daemon.rpc.Param.Type.UINT64;
 import static io.gatun.daemon.rpc.Param.optional;
 
 import io.gatun.daemon.rpc.Arguments;
@@ -10,13 +11,19 @@ import io.gatun.daemon.rpc.Param;
 import io.gatun.pmd.NullOptions;
 import io.gatun.pmd.NullPort;
 import io.gatun.pmd.Port;
+import io.gatun.pmd.pcap.PcapOptions;
+import io.gatun.pmd.pcap.PcapPort;
 import io.gatun.pmd.tap.TapOptions;
 import io.gatun.pmd.tap.TapPort;
 import io.gatun.reactor.Reactor;
+import java.nio.file.Path;
 import java.util.List;
 
 /** Every kind of packet port, and how its parameters become a port. */
 final class PortKinds {
+    /** The longest packet that readers of pcap files expect. */
+    static final int ALL_BYTES = 262_144;
+
     static final Param CPUMASK = optional("cpumask", STRING, "Only reactors on these processors (all).");
     private static final Param QUEUES = optional("queues", UINT32, "Queue pairs, 1 to 64 (1).");
 
@@ -31,17 +38,30 @@ final class PortKinds {
                     CPUMASK),
             PortKinds::openTap);
 
+    private static final PortKind PCAP = new PortKind(
+            "pcap",
+            "Makes a port that writes what is sent to it to a file, replays a file, or both.",
+            List.of(
+                    optional("path", STRING, "The file to write, made anew; tcpdump and tshark read it."),
+                    optional("replay", STRING, "The file whose packets the port receives, once something takes them."),
+                    optional("rounds", UINT64, "How often they are received; 0 is again and again (1)."),
+                    optional("timing", BOOLEAN, "As far apart as they were captured (false: as fast as they go)."),
+                    optional("rate", UINT64, "Or so many per second."),
+                    optional("snaplen", UINT32, "The most bytes of a packet that are written, 14 to 262144 (all)."),
+                    CPUMASK),
+            PortKinds::openPcap);
+
     private static final PortKind NULL = new PortKind(
             "null",
             "Makes a port that swallows what is sent to it, and can make up what it receives.",
             List.of(
                     QUEUES,
                     optional("size", UINT32, "Bytes of the packets it makes up, 14 to 9216 (none)."),
-                    optional("rate", UINT32, "How many of these per second (as many as go)."),
+                    optional("rate", UINT64, "How many of these per second (as many as go)."),
                     CPUMASK),
             PortKinds::openNull);
 
-    static final List<PortKind> ALL = List.of(VhostPortKind.KIND, TAP, NULL);
+    static final List<PortKind> ALL = List.of(VhostPortKind.KIND, TAP, PCAP, NULL);
 
     private PortKinds() {}
 
@@ -53,6 +73,29 @@ final class PortKinds {
                 arguments.bool("offloads", true));
         TapPort port = TapPort.open(name, options, reactors(target, arguments));
         return new PortKind.Opened(port, entry -> entry.put("ifname", port.interfaceName()));
+    }
+
+    private static PortKind.Opened openPcap(Target target, String name, Arguments arguments) {
+        PcapOptions options = new PcapOptions(
+                path(arguments, "path"),
+                path(arguments, "replay"),
+                arguments.number("rounds", 1),
+                arguments.bool("timing", false),
+                arguments.number("rate", 0),
+                integer(arguments, "snaplen", ALL_BYTES));
+        PcapPort port = PcapPort.open(name, options, reactors(target, arguments).getFirst());
+        return new PortKind.Opened(port, entry -> {
+            if (options.write() != null) {
+                entry.put("path", options.write().toString());
+            }
+            if (options.replay() != null) {
+                entry.put("replay", options.replay().toString()).put("replayed", port.replayed());
+            }
+        });
+    }
+
+    private static Path path(Arguments arguments, String name) {
+        return arguments.has(name) ? Path.of(arguments.string(name)).toAbsolutePath() : null;
     }
 
     private static PortKind.Opened openNull(Target target, String name, Arguments arguments) {

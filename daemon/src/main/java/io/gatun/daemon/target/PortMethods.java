@@ -19,6 +19,7 @@ import io.gatun.linux.Errno;
 import io.gatun.linux.LinuxException;
 import io.gatun.pmd.Drop;
 import io.gatun.pmd.QueueCounters;
+import io.gatun.pmd.pcap.PcapException;
 import io.gatun.reactor.Reactor;
 import java.util.ArrayList;
 import java.util.List;
@@ -62,7 +63,7 @@ final class PortMethods {
             opened = kind.opener().open(target, name, arguments);
         } catch (LinuxException e) {
             throw RpcException.errno(e.errno(), e.getMessage());
-        } catch (IllegalArgumentException e) {
+        } catch (IllegalArgumentException | PcapException e) {
             throw RpcException.errno(Errno.EINVAL, e.getMessage());
         }
         NetPort port = new NetPort(opened.port(), kind, arguments.toJson(), opened.specific());
@@ -88,6 +89,11 @@ final class PortMethods {
                 .put("link", port.port.linkUp() ? "up" : "down")
                 .put("mtu", port.port.mtu())
                 .put("used_by", port.user);
+        if (port.capture == null) {
+            entry.putNull("capture");
+        } else {
+            CaptureMethods.describe(port.capture, entry.putObject("capture"));
+        }
         port.specific.accept(entry.putObject("driver_specific"));
         ArrayNode rx = entry.putArray("rx_queues");
         port.port.rxQueues().forEach(queue ->

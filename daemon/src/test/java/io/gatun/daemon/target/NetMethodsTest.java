@@ -11,6 +11,7 @@ import io.gatun.daemon.rpc.Json;
 import io.gatun.daemon.rpc.RpcException;
 import io.gatun.reactor.Reactor.IdlePolicy;
 import io.gatun.vhostuser.BackendOptions;
+import io.prometheus.metrics.expositionformats.PrometheusTextFormatWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -163,12 +164,64 @@ class NetMethodsTest {
     }
 
     @Test
+    void aRunningPortIsCaptured() throws Exception {
+        call("port_null_create", "{'name': 'n0', 'size': 60, 'rate': 1000}");
+        Path file = directory.resolve("n0.pcap");
+        call("port_capture_start", "{'name': 'n0', 'path': '" + file + "', 'snaplen': 14}");
+        refused(-16, "Device or resource busy: port n0 is captured to " + file, "port_capture_start",
+                "{'name': 'n0', 'path': '" + file + "'}");
+        await(() -> port("n0").path("capture").path("packets").asLong() > 10);
+        JsonNode told = call("port_capture_stop", "{'name': 'n0'}");
+        assertEquals(24 + told.path("packets").asLong() * (16 + 14), Files.size(file), told.toString());
+        refused(-2, "No such file or directory: port n0 is not being captured", "port_capture_stop", "{'name': 'n0'}");
+        assertTrue(port("n0").path("capture").isNull());
+        call("port_capture_start", "{'name': 'n0', 'path': '" + file + "'}");
+        call("port_delete", "{'name': 'n0'}");
+    }
+
+    @Test
+    void aFileIsReplayedAndWritten() throws Exception {
+        call("port_null_create", "{'name': 'n0', 'size': 60, 'rate': 1000}");
+        Path file = directory.resolve("n0.pcap");
+        call("port_capture_start", "{'name': 'n0', 'path': '" + file + "'}");
+        await(() -> port("n0").path("capture").path("packets").asLong() > 10);
+        long packets = call("port_capture_stop", "{'name': 'n0'}").path("packets").asLong();
+        Path copy = directory.resolve("copy.pcap");
+        call("port_pcap_create", "{'name': 'c0', 'replay': '" + file + "', 'rounds': 2, 'path': '" + copy + "'}");
+        call("loop_create", "{'mode': 'io', 'ports': ['c0']}");
+        await(() -> port("c0").path("driver_specific").path("replayed").asBoolean());
+        call("loop_delete", "{'name': 'io:c0'}");
+        call("port_delete", "{'name': 'c0'}");
+        assertEquals(24 + 2 * packets * (16 + 60), Files.size(copy));
+        refused(-22, "Invalid argument: a pcap port needs a file", "port_pcap_create", "{'name': 'c0'}");
+        refused(-2, "No such file or directory", "port_pcap_create", "{'name': 'c0', 'replay': '/nonexistent'}");
+        Path text = Files.writeString(directory.resolve("text"), "this is no capture, but a text");
+        refused(-22, "Invalid argument", "port_pcap_create", "{'name': 'c0', 'replay': '" + text + "'}");
+    }
+
+    @Test
+    void portsAreMetrics() {
+        call("port_null_create", "{'name': 'n0', 'queues': 2}");
+        call("port_vhost_create", "{'name': 'p0', 'socket': 'p0.sock'}");
+        String metrics = PrometheusTextFormatWriter.create().toDebugString(Metrics.snapshot(target));
+        for (String line : List.of(
+                "gatun_port_link{port=\"p0\",type=\"vhost\"} 0.0",
+                "gatun_port_mtu_bytes{port=\"n0\",type=\"null\"} 1500.0",
+                "gatun_port_bytes_total{direction=\"tx\",port=\"n0\",queue=\"1\"} 0.0",
+                "gatun_port_packets_total{direction=\"rx\",port=\"p0\",queue=\"0\",size=\"64\"} 0.0",
+                "gatun_port_dropped_total{cause=\"no_buffer\",direction=\"tx\",port=\"p0\",queue=\"0\"} 0.0")) {
+            assertTrue(metrics.contains(line + "\n"), line + " is not in " + metrics);
+        }
+    }
+
+    @Test
     void aSavedConfigurationRecreatesTheSameState() {
         call("port_null_create", "{'name': 'n0', 'queues': 2, 'size': 64, 'rate': 10}");
         call("port_null_create", "{'name': 'n1', 'cpumask': '[0]'}");
         call("port_null_create", "{'name': 'n2'}");
         call("port_vhost_create", "{'name': 'p0', 'socket': 'p0.sock', 'mtu': 9000, 'in_order': false}");
         call("port_vhost_create", "{'name': 'p1', 'socket': 'p1.sock', 'connect': true}");
+        call("port_pcap_create", "{'name': 'c0', 'path': '" + directory.resolve("c0.pcap") + "'}");
         call("loop_create", "{'mode': 'macswap', 'ports': ['p0']}");
         call("loop_create", "{'mode': 'io', 'ports': ['n0', 'n1']}");
         call("loop_create", "{'mode': 'txonly', 'ports': ['n2'], 'size': 100}");
