@@ -11,4 +11,5 @@ module io.gatun.pmd {
     exports io.gatun.pmd.net;
     exports io.gatun.pmd.pcap;
     exports io.gatun.pmd.tap;
+    exports io.gatun.pmd.user;
 }

@@ -105,7 +105,12 @@ final class FrontendChannel implements AutoCloseable {
 
     /** Whether the peer still holds its end; does not wait, and is asked between calls, when nothing is due. */
     boolean isConnected() {
-        if (socket.awaitReadable(0) == -Errno.ETIMEDOUT) {
+        return isConnected(0);
+    }
+
+    /** As {@link #isConnected()}, and waits up to a time for the peer to let go. */
+    boolean isConnected(int millis) {
+        if (socket.awaitReadable(millis) == -Errno.ETIMEDOUT) {
             return true;
         }
         try (Message unasked = reader.read()) {

@@ -7,7 +7,8 @@ public final class FrontendException extends RuntimeException {
     @Serial
     private static final long serialVersionUID = 1L;
 
-    FrontendException(String message) {
+    /** Also for what a user of a front-end finds out about its back-end. */
+    public FrontendException(String message) {
         super(message);
     }
 

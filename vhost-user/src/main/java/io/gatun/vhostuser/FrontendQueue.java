@@ -5,6 +5,7 @@ import io.gatun.linux.EventFd;
 import io.gatun.linux.LinuxException;
 import io.gatun.vring.DriverQueue;
 import java.time.Duration;
+import java.util.List;
 
 /**
  * A queue of a front-end: the driver's side of the ring, and the eventfds beside it.
@@ -18,6 +19,7 @@ public final class FrontendQueue implements AutoCloseable {
     private final EventFd call = EventFd.create();
     private final EventFd error = EventFd.create();
     private final Epoll calls = Epoll.create(1);
+    private final PeerSignal signal = new PeerSignal();
 
     FrontendQueue(int index, DriverQueue driver) {
         this.index = index;
@@ -38,7 +40,22 @@ public final class FrontendQueue implements AutoCloseable {
 
     /** Tells the device that there are buffers: due whenever {@link DriverQueue#publishAvailable} says so. */
     public void kick() {
-        kick.signal();
+        signal.signal(kick.fd().value());
+    }
+
+    /**
+     * Frees a {@link #kick} that the back-end has made block, as it can: the eventfd is shared. To be called at
+     * intervals, on another thread than the owner's; a kick that is still under way at the second call is freed, and
+     * the queue kicks no more.
+     *
+     * @return whether that has happened
+     */
+    public boolean freeStuckKick() {
+        boolean stuck = signal.isStuck();
+        if (stuck) {
+            signal.free(List.of(kick.fd()));
+        }
+        return stuck;
     }
 
     /** Waits until the device calls, and takes the call; false if it does not in time. */

@@ -99,18 +99,31 @@ public final class VhostUserFrontend implements AutoCloseable {
 
     /** Waits for a back-end at a listener, which stays the caller's, so that back-ends can come back. */
     public static VhostUserFrontend accept(UnixListener listener, Duration timeout, long protocolFeatures) {
+        VhostUserFrontend accepted = accept(listener, timeout, timeout, protocolFeatures);
+        if (accepted == null) {
+            throw new FrontendException(
+                    "no back-end connected to " + listener.path() + " within " + timeout.toMillis() + " ms");
+        }
+        return accepted;
+    }
+
+    /**
+     * As {@link #accept(UnixListener, Duration, long)}, but waits for {@code patience} only, and returns null if no
+     * back-end has come by then; {@code timeout} is for each request.
+     */
+    public static VhostUserFrontend accept(
+            UnixListener listener, Duration patience, Duration timeout, long protocolFeatures) {
         try (Epoll epoll = Epoll.create(1)) {
             int result = epoll.add(listener.fd().value(), Epoll.EPOLLIN, 0);
             if (result < 0) {
                 throw new LinuxException("wait at " + listener.path(), result, "");
             }
-            long deadline = System.nanoTime() + timeout.toNanos();
+            long deadline = System.nanoTime() + patience.toNanos();
             UnixSocket accepted = listener.accept();
             while (accepted == null) {
                 long left = deadline - System.nanoTime();
                 if (left <= 0) {
-                    throw new FrontendException(
-                            "no back-end connected to " + listener.path() + " within " + timeout.toMillis() + " ms");
+                    return null;
                 }
                 epoll.await(Math.clamp((left + 999_999) / 1_000_000, 0, Integer.MAX_VALUE));
                 accepted = listener.accept();
@@ -345,6 +358,11 @@ public final class VhostUserFrontend implements AutoCloseable {
     /** Whether the back-end still holds its end of the connection; does not wait. */
     public boolean isConnected() {
         return channel.isConnected();
+    }
+
+    /** Waits until the back-end lets go of its end of the connection, up to a time; returns whether it has. */
+    public boolean awaitDisconnect(Duration timeout) {
+        return !channel.isConnected(Math.clamp(timeout.toMillis(), 0, Integer.MAX_VALUE));
     }
 
     /** Waits until the back-end has handled everything sent before. */

@@ -104,6 +104,23 @@ public abstract sealed class DriverQueue permits SplitDriverQueue, PackedDriverQ
     public abstract int add(long[] addresses, int[] lengths, int first, int readable, int writable);
 
     /**
+     * The id that {@link #addOne} gives next, or −1 if no descriptor is free: whoever keeps a buffer per id can fill the
+     * right one first.
+     */
+    public abstract int nextId();
+
+    /**
+     * Adds a buffer of one direct descriptor, as queues of packets do; the device sees it after {@link
+     * #publishAvailable()}.
+     *
+     * @param address guest address of its bytes
+     * @param lengthBytes how many, unsigned
+     * @param writable whether the device writes them, or reads them
+     * @return as {@link #add}
+     */
+    public abstract int addOne(long address, int lengthBytes, boolean writable);
+
+    /**
      * Adds one buffer through a table of descriptors, which takes a single slot of the ring.
      *
      * @param tableHost where the table goes: 16 bytes per segment, unused until the buffer is popped

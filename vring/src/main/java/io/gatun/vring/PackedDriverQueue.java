@@ -157,6 +157,26 @@ final class PackedDriverQueue extends DriverQueue {
     }
 
     @Override
+    public int nextId() {
+        return free == 0 ? -1 : freeId;
+    }
+
+    @Override
+    public int addOne(long address, int lengthBytes, boolean writable) {
+        if (free == 0 || isBroken()) {
+            return -1;
+        }
+        int id = freeId;
+        freeId = nextId[id];
+        slots[id] = 1;
+        if (inOrder) {
+            writableBytes[id] = writable ? lengthBytes & 0xffff_ffffL : 0;
+        }
+        place(address, lengthBytes, id, writable ? DESC_F_WRITE : 0);
+        return id;
+    }
+
+    @Override
     public int addIndirect(
             long tableHost, long tableGuest, long[] addresses, int[] lengths, int first, int readable, int writable) {
         int count = readable + writable;

@@ -163,6 +163,33 @@ final class SplitDriverQueue extends DriverQueue {
         return enqueue(head, tail, count, lengths, first + readable, writable);
     }
 
+    @Override
+    public int nextId() {
+        return free == 0 ? -1 : freeHead;
+    }
+
+    @Override
+    public int addOne(long address, int lengthBytes, boolean writable) {
+        if (free == 0 || isBroken()) {
+            return -1;
+        }
+        int head = freeHead;
+        long at = descriptors + ((long) head << SplitLayout.DESCRIPTOR_SHIFT);
+        long word = (lengthBytes & 0xffff_ffffL) | (writable ? FLAGS_WRITE : 0);
+        // A buffer that comes round under the same id is not written again: the line stays in both caches.
+        if (Memory.getLong(at) != address) {
+            Memory.putLong(at, address);
+        }
+        if (Memory.getLong(at + SplitLayout.DESCRIPTOR_LENGTH) != word) {
+            Memory.putLong(at + SplitLayout.DESCRIPTOR_LENGTH, word);
+        }
+        freeHead = next[head];
+        free--;
+        chainLength[head] = 1;
+        chainTail[head] = head;
+        return makeAvailable(head, writable ? lengthBytes & 0xffff_ffffL : 0);
+    }
+
     /** Writes the descriptors of a chain of {@code count} free ones and takes them; returns the last one. */
     private int writeChain(long[] addresses, int[] lengths, int first, int readable, int count) {
         int descriptor = freeHead;
@@ -248,13 +275,17 @@ final class SplitDriverQueue extends DriverQueue {
         free -= descriptorCount;
         chainLength[head] = descriptorCount;
         chainTail[head] = tail;
+        long bytes = 0;
+        for (int i = 0; i < writable; i++) {
+            bytes += lengths[firstWritable + i] & 0xffff_ffffL;
+        }
+        return makeAvailable(head, bytes);
+    }
+
+    private int makeAvailable(int head, long writableLength) {
         int slot = availIdx & mask;
         if (inOrder) {
-            long bytes = 0;
-            for (int i = 0; i < writable; i++) {
-                bytes += lengths[firstWritable + i] & 0xffff_ffffL;
-            }
-            writableBytes[head] = bytes;
+            writableBytes[head] = writableLength;
             headAt[slot] = head;
             availPosition[head] = availIdx;
         }

@@ -86,6 +86,39 @@ class TwoSidedQueueTest {
         }
     }
 
+    @ParameterizedTest(name = "packed={0} size={1} features=0x{2}")
+    @MethodSource("rings")
+    void buffersOfOneDescriptorTakeTheIdThatWasForetold(boolean packed, int size, long features) {
+        try (TwoSides sides = new TwoSides(packed, size, features)) {
+            long buffer = sides.buffer(4096);
+            for (int round = 0; round < 100; round++) {
+                boolean writable = round % 3 == 0;
+                int depth = round % size + 1;
+                for (int i = 0; i < depth; i++) {
+                    int id = sides.driver.nextId();
+                    // The length changes from round to round, the address goes with the id.
+                    assertEquals(id, sides.driver.addOne(buffer + 64L * id, 20 + round, writable));
+                }
+                assertEquals(depth == size, sides.driver.nextId() < 0);
+                sides.driver.publishAvailable();
+                for (int i = 0; i < depth; i++) {
+                    assertTrue(sides.pop(), sides.device.brokenReason());
+                    assertEquals(1, sides.chain.segmentCount);
+                    assertEquals(writable ? 0 : 1, sides.chain.readableCount);
+                    assertEquals(20 + round, sides.chain.lengths[0]);
+                    assertEquals(sides.guest.host(buffer + 64L * sides.chain.id), sides.chain.addresses[0]);
+                    sides.device.putUsed(sides.chain, writable ? 20 + round : 0);
+                }
+                sides.device.publishUsed();
+                for (int i = 0; i < depth; i++) {
+                    assertTrue(sides.driver.popUsed() >= 0);
+                    assertEquals(writable ? 20 + round : 0, sides.driver.usedLength());
+                }
+            }
+            assertEquals(size, sides.driver.free());
+        }
+    }
+
     private static void check(TwoSides sides, long[] addresses, int[] lengths, int readable, int writable) {
         int id = sides.driver.add(addresses, lengths, 0, readable, writable);
         sides.driver.publishAvailable();

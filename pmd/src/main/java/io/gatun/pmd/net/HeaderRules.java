@@ -4,18 +4,29 @@ import io.gatun.pmd.NetHeader;
 
 /**
  * What a driver may write into the header of a packet that it transmits (VIRTIO 1.3 §5.1.6.2): judged here once, so that
- * nobody behind has to doubt an offload word.
+ * nobody behind has to doubt an offload word. The other direction has the same rules, with the features that {@link
+ * #ofDevice} gives.
  */
-final class HeaderRules {
+public final class HeaderRules {
     /** The header contradicts itself, its packet, or the negotiated features. */
-    static final long REFUSED = -1;
+    public static final long REFUSED = -1;
 
     private static final int CHECKSUM_BYTES = 2;
 
     private HeaderRules() {}
 
+    /** Features for judging what a device gives to its driver: what the driver takes stands for what the device does. */
+    public static long ofDevice(long features) {
+        long uso = VirtioNet.F_GUEST_USO4 | VirtioNet.F_GUEST_USO6;
+        return ((features & VirtioNet.F_GUEST_CSUM) != 0 ? VirtioNet.F_CSUM : 0)
+                | ((features & VirtioNet.F_GUEST_TSO4) != 0 ? VirtioNet.F_HOST_TSO4 : 0)
+                | ((features & VirtioNet.F_GUEST_TSO6) != 0 ? VirtioNet.F_HOST_TSO6 : 0)
+                | ((features & VirtioNet.F_GUEST_ECN) != 0 ? VirtioNet.F_HOST_ECN : 0)
+                | ((features & uso) != 0 ? VirtioNet.F_HOST_USO : 0);
+    }
+
     /** The features that let a header ask for anything: without them, nobody has to look. */
-    static boolean mayAsk(long features) {
+    public static boolean mayAsk(long features) {
         return (features & (VirtioNet.F_CSUM | VirtioNet.F_HOST_TSO4 | VirtioNet.F_HOST_TSO6 | VirtioNet.F_HOST_USO))
                 != 0;
     }
@@ -28,7 +39,7 @@ final class HeaderRules {
      * @param length of the packet in bytes
      * @param features what was negotiated
      */
-    static long judge(long word, int checksumOffset, int length, long features) {
+    public static long judge(long word, int checksumOffset, int length, long features) {
         boolean needsChecksum = (NetHeader.flags(word) & NetHeader.F_NEEDS_CSUM) != 0;
         int type = NetHeader.gsoType(word);
         if (!needsChecksum) {

@@ -50,13 +50,13 @@ public final class VirtioNet {
     static final int S_LINK_UP = 1;
 
     /** The shortest packet that is one: an Ethernet header. */
-    static final int MIN_PACKET_BYTES = 14;
+    public static final int MIN_PACKET_BYTES = 14;
 
     /** The longest packet: the largest IP packet, and an Ethernet header with a VLAN tag. */
-    static final int MAX_PACKET_BYTES = 65535 + 18;
+    public static final int MAX_PACKET_BYTES = 65535 + 18;
 
     /** Both directions of a pair: queue {@code 2 i} is receiveq, {@code 2 i + 1} is transmitq (§5.1.2). */
-    static final int QUEUES_PER_PAIR = 2;
+    public static final int QUEUES_PER_PAIR = 2;
 
     private VirtioNet() {}
 }
