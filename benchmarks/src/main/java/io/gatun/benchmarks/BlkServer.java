@@ -1,34 +1,16 @@
 package io.gatun.benchmarks;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 
 /** A vhost-user-blk server in a process of its own, pinned to one core, for the length of one measurement. */
 final class BlkServer implements AutoCloseable {
-    private static final long START_TIMEOUT_MILLIS = 20_000;
-
-    private final Process process;
-    private final Path socket;
+    private final ServerProcess process;
 
     private BlkServer(List<String> command, Path socket, Path log) throws IOException, InterruptedException {
-        this.socket = socket;
-        Files.deleteIfExists(socket);
-        process = new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
-                .start();
-        long deadline = System.currentTimeMillis() + START_TIMEOUT_MILLIS;
-        while (!Files.exists(socket)) {
-            if (!process.isAlive() || System.currentTimeMillis() > deadline) {
-                process.destroyForcibly();
-                throw new IOException(String.join(" ", command) + " made no socket " + socket + "; see " + log);
-            }
-            Thread.sleep(20);
-        }
+        process = new ServerProcess(command, List.of(socket), log);
     }
 
     /** Gatun, one polling reactor on {@code core}; {@code bdev} is the option of the same name, called {@code b}. */
@@ -64,19 +46,11 @@ final class BlkServer implements AutoCloseable {
     }
 
     Path socket() {
-        return socket;
+        return process.sockets().getFirst();
     }
 
     @Override
     public void close() {
-        process.destroy();
-        try {
-            if (!process.waitFor(10, TimeUnit.SECONDS)) {
-                process.destroyForcibly().waitFor();
-            }
-        } catch (InterruptedException interrupted) {
-            process.destroyForcibly();
-            Thread.currentThread().interrupt();
-        }
+        process.close();
     }
 }

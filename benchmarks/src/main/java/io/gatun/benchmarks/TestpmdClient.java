@@ -1,0 +1,83 @@
+package io.gatun.benchmarks;
+
+import java.io.IOException;
+import java.io.Writer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+
+/** The one client of a network comparison: DPDK's testpmd with {@code net_virtio_user} ports, on one core. */
+final class TestpmdClient {
+    private static final int MBUFS = 8192;
+    private static final int EXIT_SECONDS = 20;
+    private static final String SHOW = "show port stats all\n";
+
+    private TestpmdClient() {}
+
+    /** The command line as far as every testpmd has it, all of its threads on {@code core}. */
+    static List<String> onCore(Path testpmd, int core) {
+        return new ArrayList<>(List.of(
+                testpmd.toString(), "--lcores", "0@" + core + ",1@" + core, "--no-pci", "--no-telemetry"));
+    }
+
+    /** The application's half of the command line: starts forwarding at once, and takes commands. */
+    static List<String> forward(String mode, int sizeBytes) {
+        return List.of(
+                "--",
+                "-i",
+                "-a",
+                "--nb-cores=1",
+                "--total-num-mbufs=" + MBUFS,
+                "--txpkts=" + sizeBytes,
+                "--forward-mode=" + mode);
+    }
+
+    /**
+     * Runs the client's half of a cell against a server and returns packets a second, as testpmd counts them between
+     * two looks: sent packets where the client is the source, received ones otherwise, of all ports together.
+     */
+    static double measure(Path testpmd, int core, NetCell cell, ServerProcess server, int warmUp, int seconds, Path log)
+            throws IOException, InterruptedException {
+        List<String> command = onCore(testpmd, core);
+        // Memory that can be shared: one file of huge pages.
+        command.addAll(List.of("-m", "128", "--in-memory", "--single-file-segments"));
+        for (int i = 0; i < server.sockets().size(); i++) {
+            command.add("--vdev");
+            command.add("net_virtio_user" + i + ",path=" + server.sockets().get(i) + "," + cell.devargs());
+        }
+        command.addAll(forward(cell.direction().client, cell.sizeBytes()));
+        Process process = new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile())
+                .start();
+        try (Writer commands = process.outputWriter()) {
+            TimeUnit.SECONDS.sleep(warmUp);
+            commands.append(SHOW).flush();
+            TimeUnit.SECONDS.sleep(seconds);
+            commands.append(SHOW).append("quit\n").flush();
+            if (!process.waitFor(EXIT_SECONDS, TimeUnit.SECONDS)) {
+                throw new IOException("testpmd does not end; see " + log);
+            }
+        } finally {
+            process.destroyForcibly();
+        }
+        return rate(Files.readString(log), cell, log);
+    }
+
+    private static double rate(String output, NetCell cell, Path log) throws IOException {
+        String counter = cell.direction() == NetCell.Direction.GUEST_TO_HOST ? "Tx-pps" : "Rx-pps";
+        List<Double> rates = Pattern.compile(counter + ":\\s+(\\d+)")
+                .matcher(output)
+                .results()
+                .map(result -> Double.parseDouble(result.group(1)))
+                .toList();
+        int ports = cell.direction().ports();
+        if (rates.size() != 2 * ports) {
+            throw new IOException("testpmd did not report its rates; see " + log);
+        }
+        return rates.subList(ports, 2 * ports).stream().mapToDouble(Double::doubleValue).sum();
+    }
+}
