@@ -305,6 +305,35 @@ step_io_error() {
     grep -q -E 'Input/output error|I/O error|No space' /tmp/io.err || fail "not an I/O error"
 }
 
+# fill DISK MEGABYTES: writes from the start of the disk until its medium is full, which is an I/O error, and soon.
+step_fill() {
+    dd if=/dev/zero of="/dev/$1" bs=1M count="$2" oflag=direct conv=notrunc 2>/tmp/fill.err && fail "it all fitted"
+    echo "ERROR=$(head -n 1 /tmp/fill.err)"
+    grep -q -E 'Input/output error|I/O error|No space' /tmp/fill.err || fail "not an I/O error"
+}
+
+# empty DISK: gives everything back.
+step_empty() { /tools/blkdiscard "/dev/$1"; }
+
+# await_sectors DISK SECTORS: the disk changes its size under the running system.
+step_await_sectors() {
+    waited=0
+    while [ "$(cat "/sys/block/$1/size")" != "$2" ]; do
+        [ $waited -lt 200 ] || fail "the disk has $(cat "/sys/block/$1/size") sectors, not $2"
+        usleep 50000
+        waited=$((waited + 1))
+    done
+}
+
+# write_end DISK: the last 64 KiB of the disk as it is now.
+step_write_end() {
+    last=$(($(cat "/sys/block/$1/size") / 8 - 16))
+    tagged $last 16 3 >/tmp/end
+    put /tmp/end "$1" $last
+    get /tmp/end.back "$1" $last 16
+    expect_same "end of the disk" /tmp/end /tmp/end.back
+}
+
 # No I/O error, hung task or worse in the kernel's log so far.
 step_kernel_log() {
     if dmesg | grep -E 'I/O error|lost async page|blocked for more than|BUG:|Oops:|Call Trace:'; then
