@@ -4,9 +4,11 @@ import io.gatun.linux.Fd;
 import io.gatun.linux.FileStatus;
 import io.gatun.linux.LinuxException;
 import io.gatun.linux.Mapping;
+import io.gatun.linux.Memory;
 import io.gatun.linux.MemoryFile;
 import io.gatun.vhostuser.Payload.Inflight;
 import io.gatun.vring.InflightLayout;
+import java.util.function.BooleanSupplier;
 
 /**
  * The shared buffer in which rings note what is in flight, so that a successor of this process can go on; one equal
@@ -17,6 +19,11 @@ import io.gatun.vring.InflightLayout;
 final class InflightBuffer implements AutoCloseable {
     private static final long CACHE_LINE_BYTES = 64;
     private static final long PAGE_BYTES = 4096;
+
+    /** The buffer ends with what the driver has set beside the rings: a mark, and the device's encoding of it. */
+    private static final long STATE_BYTES = 64;
+
+    private static final int STATE_MARK = 0x4741_5455;
 
     private final Mapping mapping;
     private final Inflight described;
@@ -32,7 +39,7 @@ final class InflightBuffer implements AutoCloseable {
      */
     static MemoryFile createFile(Inflight wanted, boolean packed) throws ProtocolViolation {
         checkCounts(wanted);
-        long bytes = wanted.queues() * stride(packed, wanted.queueSize());
+        long bytes = wanted.queues() * stride(packed, wanted.queueSize()) + STATE_BYTES;
         try {
             MemoryFile file = MemoryFile.create("gatun-inflight", Math.ceilDiv(bytes, PAGE_BYTES) * PAGE_BYTES);
             file.addSeals(MemoryFile.SEAL_SHRINK | MemoryFile.SEAL_GROW | MemoryFile.SEAL_SEAL);
@@ -80,6 +87,48 @@ final class InflightBuffer implements AutoCloseable {
                     "the in-flight buffer of 0x%x bytes has no room for ring %d", mapping.lengthBytes(), ring);
         }
         return mapping.address() + ring * stride;
+    }
+
+    /** Notes what the driver has set, for a successor; nothing where the buffer has no room for it. */
+    void saveState(int state, boolean packed) throws ProtocolViolation {
+        if (hasState(packed)) {
+            onSharedMemory(() -> {
+                Memory.putInt(stateAddress() + Integer.BYTES, state);
+                Memory.putInt(stateAddress(), STATE_MARK);
+                return true;
+            });
+        }
+    }
+
+    /** Gives {@code device} what the driver had set with a predecessor; false where the buffer does not say. */
+    boolean restoreState(VirtioDevice device, boolean packed) throws ProtocolViolation {
+        return hasState(packed) && onSharedMemory(() -> {
+            if (Memory.getInt(stateAddress()) != STATE_MARK) {
+                return false;
+            }
+            device.restoreDriverState(Memory.getInt(stateAddress() + Integer.BYTES));
+            return true;
+        });
+    }
+
+    /** Other back-ends make buffers that end with the last ring. */
+    private boolean hasState(boolean packed) {
+        return described.queues() * stride(packed, described.queueSize())
+                <= stateAddress() - mapping.address();
+    }
+
+    private long stateAddress() {
+        return mapping.address() + mapping.lengthBytes() / STATE_BYTES * STATE_BYTES - STATE_BYTES;
+    }
+
+    private static boolean onSharedMemory(BooleanSupplier access) throws ProtocolViolation {
+        try {
+            boolean result = access.getAsBoolean();
+            Memory.settle();
+            return result;
+        } catch (InternalError vanished) {
+            throw new ProtocolViolation("the in-flight buffer was truncated");
+        }
     }
 
     @Override

@@ -232,14 +232,18 @@ final class Requests {
         return Outcome.reply(Request.GET_CONFIG, new Config(offset, wanted.flags(), bytes).encode());
     }
 
-    private CompletableFuture<Outcome> setConfig(Config wanted) {
+    private CompletableFuture<Outcome> setConfig(Config wanted) throws ProtocolViolation {
         byte[] value = new byte[wanted.bytes().limit()];
         wanted.bytes().get(0, value);
         boolean inRange = wanted.offset() >= 0
                 && value.length > 0
                 && wanted.offset() <= device.configLength() - value.length;
         boolean migration = (wanted.flags() & MessageLayout.CONFIG_MIGRATION) != 0;
-        return inRange && device.writeConfig(wanted.offset(), value, migration) == 0 ? Outcome.DONE : Outcome.REFUSED;
+        if (!inRange || device.writeConfig(wanted.offset(), value, migration) != 0) {
+            return Outcome.REFUSED;
+        }
+        session.saveDriverState();
+        return Outcome.DONE;
     }
 
     private CompletableFuture<Outcome> setStatus(long value) {

@@ -184,6 +184,7 @@ final class Session {
             InflightBuffer buffer = InflightBuffer.map(described, file.fd());
             closeInflight();
             inflight = buffer;
+            saveDriverState();
             return Message.reply(
                     Request.GET_INFLIGHT_FD, described.encode(), file.fd().duplicate());
         }
@@ -194,6 +195,16 @@ final class Session {
         InflightBuffer buffer = InflightBuffer.map(described, file);
         closeInflight();
         inflight = buffer;
+        if (!buffer.restoreState(device, isPacked())) {
+            saveDriverState();
+        }
+    }
+
+    /** The driver may have set something that no front-end repeats after a restart: it is kept with the requests. */
+    void saveDriverState() throws ProtocolViolation {
+        if (inflight != null) {
+            inflight.saveState(device.driverState(), isPacked());
+        }
     }
 
     private void requireStopped(String request) throws ProtocolViolation {

@@ -70,6 +70,17 @@ public interface VirtioDevice {
      */
     QueueHandler startQueue(int index, Vring vring);
 
+    /**
+     * What the driver has set that a front-end does not tell a successor of this process, in the device's own encoding.
+     * It lies beside what is in flight, so that a restart does not lose it.
+     */
+    default int driverState() {
+        return 0;
+    }
+
+    /** Takes over what a predecessor's {@link #driverState} was. The front-end could have changed it: any value may come. */
+    default void restoreDriverState(int state) {}
+
     /** The driver reset the device ({@code RESET_DEVICE}, or a status of 0); every queue has been stopped. */
     default void reset() {}
 

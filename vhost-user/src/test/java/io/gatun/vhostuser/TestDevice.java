@@ -87,6 +87,16 @@ class TestDevice implements VirtioDevice {
     }
 
     @Override
+    public int driverState() {
+        return config[WRITABLE_BYTE];
+    }
+
+    @Override
+    public void restoreDriverState(int state) {
+        config[WRITABLE_BYTE] = (byte) state;
+    }
+
+    @Override
     public void attached(DeviceEvents deviceEvents, long features) {
         events = deviceEvents;
         negotiated = features;

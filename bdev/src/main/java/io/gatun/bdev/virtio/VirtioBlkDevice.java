@@ -22,6 +22,9 @@ import java.util.stream.IntStream;
  * <p><b>Thread-safety:</b> as {@link VirtioDevice} says; {@link #counters} may be called from any thread.
  */
 public final class VirtioBlkDevice implements VirtioDevice {
+    private static final int STATE_WRITETHROUGH = 1;
+    private static final int STATE_WRITEBACK = 2;
+
     private final Bdev bdev;
     private final VirtioBlkOptions options;
     private final List<BlkCounters> counters;
@@ -125,6 +128,20 @@ public final class VirtioBlkDevice implements VirtioDevice {
         writeback = value[at] == 1;
         chooseWriteMode();
         return 0;
+    }
+
+    /** The front-end shows the guest the mode that it chose, and tells a successor of ours nothing of it. */
+    @Override
+    public int driverState() {
+        return writeback ? STATE_WRITEBACK : STATE_WRITETHROUGH;
+    }
+
+    @Override
+    public void restoreDriverState(int state) {
+        if (state == STATE_WRITEBACK || state == STATE_WRITETHROUGH) {
+            writeback = state == STATE_WRITEBACK;
+            chooseWriteMode();
+        }
     }
 
     @Override

@@ -100,6 +100,23 @@ class VirtioBlkDeviceTest {
     }
 
     @Test
+    void theCacheModeSurvivesARestart() {
+        VirtioBlkDevice before = new VirtioBlkDevice(disk, VirtioBlkOptions.DEFAULTS);
+        assertEquals(0, before.writeConfig(32, new byte[] {0}, false));
+        VirtioBlkDevice after = new VirtioBlkDevice(disk, VirtioBlkOptions.DEFAULTS);
+        assertEquals(1, config(after).get(32));
+        after.restoreDriverState(before.driverState());
+        assertEquals(0, config(after).get(32));
+        for (int nonsense : new int[] {0, 3, -1}) {
+            after.restoreDriverState(nonsense);
+            assertEquals(0, config(after).get(32));
+        }
+        assertEquals(0, before.writeConfig(32, new byte[] {1}, false));
+        after.restoreDriverState(before.driverState());
+        assertEquals(1, config(after).get(32));
+    }
+
+    @Test
     void aReadCompletesWhenTheDiskSaysSo() {
         try (BlkGuest guest = new BlkGuest(disk, VirtioBlkOptions.DEFAULTS, false)) {
             int first = guest.add(VirtioBlk.T_IN, 0, NONE, 512);
