@@ -146,8 +146,8 @@ public final class Reactor implements AutoCloseable {
     }
 
     /**
-     * Ends a sleep, so that every poller looks for work: for whoever has made work visible that {@link Poller#arm} looks
-     * for. Costs a fence and a load while the reactor is awake. Any thread, until {@link #close}.
+     * Ends a sleep, so that every poller looks for work: for whoever has made work visible that {@link Poller#arm}
+     * looks for. Costs a fence and a load while the reactor is awake. Any thread, until {@link #close}.
      */
     public void wake() {
         sleep.wake();

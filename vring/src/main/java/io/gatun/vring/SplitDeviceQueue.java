@@ -297,7 +297,8 @@ public final class SplitDeviceQueue extends DeviceQueue {
         int[] writtenBytes = burst.writtenBytes;
         int at = nextUsed - from;
         for (int i = from; i < to; i++) {
-            Memory.putLong(elements + ((long) ((at + i) & mask) << 3), (ids[i] & 0xffff_ffffL) | (long) writtenBytes[i] << 32);
+            long element = (ids[i] & 0xffff_ffffL) | (long) writtenBytes[i] << 32;
+            Memory.putLong(elements + ((long) ((at + i) & mask) << 3), element);
         }
         nextUsed = (nextUsed + to - from) & INDEX_MASK;
     }
