@@ -96,6 +96,20 @@ public final class Burst implements AutoCloseable {
         count = i + 1;
     }
 
+    /**
+     * Adds a packet of another burst with its offload words, as views: private heads stay that burst's, and are good as
+     * long as it is not cleared.
+     */
+    public void addFrom(Burst other, int packet) {
+        add(other.addresses[packet], other.headLengths[packet]);
+        int first = other.moreFirsts[packet];
+        for (int s = first; s < first + other.moreCounts[packet]; s++) {
+            addSegment(other.segmentAddresses[s], other.segmentLengths[s]);
+        }
+        offloads[count - 1] = other.offloads[packet];
+        checksumOffsets[count - 1] = other.checksumOffsets[packet];
+    }
+
     /** Adds a segment to the packet that was added last. */
     public void addSegment(long address, int lengthBytes) {
         int i = count - 1;
@@ -151,6 +165,11 @@ public final class Burst implements AutoCloseable {
                             : NetHeader.checksumStart(offload) + bytes);
         }
         return addresses[packet];
+    }
+
+    /** Whether {@link #growHead} may put {@code bytes} more bytes in front of a private head. */
+    public boolean canGrow(int packet, int bytes) {
+        return addresses[packet] - bytes >= scratchOf(packet);
     }
 
     /** Copies {@code bytes} bytes of the packet, from {@code from} on, to {@code target}; the packet has them. */

@@ -1,5 +1,6 @@
 package io.gatun.pmd.bridge;
 
+import io.gatun.pmd.Forwarder;
 import io.gatun.pmd.Port;
 import io.gatun.reactor.Reactor;
 import java.util.ArrayList;
@@ -61,10 +62,11 @@ public final class Bridge implements AutoCloseable {
     /**
      * Adds a port, whose packets come here from now on.
      *
+     * @return where its packets go, for an application that puts something of its own in between
      * @throws IllegalArgumentException if it is a port of this switch already
      * @throws IllegalStateException if there are {@value #MAX_PORTS} already
      */
-    public synchronized void addPort(Port port, BridgePortOptions portOptions) {
+    public synchronized Forwarder addPort(Port port, BridgePortOptions portOptions) {
         if (find(port) != null) {
             throw new IllegalArgumentException(port + " is a port of " + name + " already");
         }
@@ -76,6 +78,7 @@ public final class Bridge implements AutoCloseable {
         numbers.set(number);
         members = members.with(number, member);
         port.forwardTo(member);
+        return member;
     }
 
     /**

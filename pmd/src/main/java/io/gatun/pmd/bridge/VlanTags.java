@@ -1,7 +1,7 @@
 package io.gatun.pmd.bridge;
 
-import io.gatun.linux.Memory;
 import io.gatun.pmd.Burst;
+import io.gatun.pmd.VlanHeader;
 import io.gatun.pmd.offload.PacketHeaders;
 
 /**
@@ -20,7 +20,6 @@ final class VlanTags {
     static final int MALFORMED = -2;
 
     private static final int ADDRESS_BYTES = 12;
-    private static final int TAG_BYTES = 4;
     private static final int NO_TAG = -1;
     private static final int VLAN_MASK = 0xfff;
 
@@ -37,15 +36,15 @@ final class VlanTags {
         if (length < PacketHeaders.ETHERNET_BYTES) {
             return MALFORMED;
         }
-        long head = burst.editHead(packet, Math.min(length, PacketHeaders.ETHERNET_BYTES + TAG_BYTES));
+        long head = burst.editHead(packet, Math.min(length, PacketHeaders.ETHERNET_BYTES + VlanHeader.TAG_BYTES));
         int vlan;
         if (PacketHeaders.number(head + ADDRESS_BYTES) != PacketHeaders.TYPE_VLAN) {
             present[packet] = NO_TAG;
             vlan = port.ofUntagged();
-        } else if (length < PacketHeaders.ETHERNET_BYTES + TAG_BYTES) {
+        } else if (length < PacketHeaders.ETHERNET_BYTES + VlanHeader.TAG_BYTES) {
             return MALFORMED;
         } else {
-            int tag = PacketHeaders.number(head + ADDRESS_BYTES + 2);
+            int tag = VlanHeader.tag(head);
             present[packet] = tag;
             int named = tag & VLAN_MASK;
             vlan = named == 0 ? port.ofUntagged() : port.ofTagged(named);
@@ -66,23 +65,15 @@ final class VlanTags {
         if (port.egress(vlan) == Vlans.UNTAGGED) {
             // In VLAN 0 a tag is only a priority, and stays.
             if (tag != NO_TAG && vlan != 0) {
-                long head = burst.addresses[packet];
-                Memory.copy(head, head + TAG_BYTES, ADDRESS_BYTES);
-                burst.growHead(packet, -TAG_BYTES);
+                VlanHeader.pop(burst, packet);
                 present[packet] = NO_TAG;
             }
         } else if (tag == NO_TAG) {
-            long head = burst.growHead(packet, TAG_BYTES);
-            Memory.copy(head + TAG_BYTES, head, ADDRESS_BYTES);
-            PacketHeaders.putNumber(head + ADDRESS_BYTES, PacketHeaders.TYPE_VLAN);
-            putTag(head, packet, vlan);
+            VlanHeader.push(burst, packet, PacketHeaders.TYPE_VLAN, vlan);
+            present[packet] = vlan;
         } else if ((tag & VLAN_MASK) != vlan) {
-            putTag(burst.addresses[packet], packet, (tag & ~VLAN_MASK) | vlan);
+            present[packet] = (tag & ~VLAN_MASK) | vlan;
+            VlanHeader.putTag(burst.addresses[packet], present[packet]);
         }
-    }
-
-    private void putTag(long head, int packet, int tag) {
-        PacketHeaders.putNumber(head + ADDRESS_BYTES + 2, tag);
-        present[packet] = tag;
     }
 }

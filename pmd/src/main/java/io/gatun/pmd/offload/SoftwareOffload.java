@@ -91,9 +91,9 @@ public final class SoftwareOffload implements AutoCloseable {
             long offload = source.offloads[packet];
             long lacking = Offloads.neededBy(offload) & ~receiverOffloads;
             if (lacking == 0) {
-                pass(packet);
+                out.addFrom(source, packet);
             } else if (lacking == Offloads.CHECKSUM && NetHeader.gsoType(offload) == NetHeader.GSO_NONE) {
-                pass(packet);
+                out.addFrom(source, packet);
                 fillChecksum(out.count - 1);
             } else if ((lacking & Offloads.UFO) != 0) {
                 refusal = Drop.TOO_LONG;
@@ -134,17 +134,6 @@ public final class SoftwareOffload implements AutoCloseable {
             return Drop.BAD_HEADER;
         }
         return segmentBytes > longestBytes ? Drop.TOO_LONG : null;
-    }
-
-    /** Adds views of a packet as it is. */
-    private void pass(int packet) {
-        out.add(source.addresses[packet], source.headLengths[packet]);
-        int first = source.moreFirsts[packet];
-        for (int s = first; s < first + source.moreCounts[packet]; s++) {
-            out.addSegment(source.segmentAddresses[s], source.segmentLengths[s]);
-        }
-        out.offloads[out.count - 1] = source.offloads[packet];
-        out.checksumOffsets[out.count - 1] = source.checksumOffsets[packet];
     }
 
     /** The sender has left the pseudo header's sum in the field, so the sum over all is complete. */
