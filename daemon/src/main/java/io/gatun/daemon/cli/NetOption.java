@@ -13,12 +13,13 @@ import java.util.List;
 import java.util.stream.Collectors;
 
 /**
- * {@code --port KIND:NAME,key=value,…} and {@code --loop MODE:PORT,…}, as the calls they stand for. Keys are the
- * method's parameters, with dashes for underscores, so nothing has to be listed here; several names are joined by
- * {@code +}.
+ * {@code --port KIND:NAME,key=value,…}, {@code --switch NAME,ports=PORT+PORT,…} and {@code --loop MODE:PORT,…}, as the
+ * calls they stand for. Keys are the method's parameters, with dashes for underscores, so nothing has to be listed here;
+ * several values are joined by {@code +}.
  */
 final class NetOption {
     private static final String PORT_FORM = "KIND:NAME,key=value,… with KIND ";
+    private static final String SWITCH_FORM = "NAME,ports=PORT+PORT…,key=value,…";
     private static final String LOOP_FORM = "MODE:PORT[+PORT][,size=BYTES] with MODE ";
 
     private NetOption() {}
@@ -42,6 +43,18 @@ final class NetOption {
         }
         ObjectNode params = JsonNodeFactory.instance.objectNode().put("name", name);
         return call(spec, method, params);
+    }
+
+    /** The call that makes a switch. */
+    static Call bridge(String given) {
+        OptionText spec = new OptionText("--switch", given);
+        String name = spec.split(given);
+        if (name.isEmpty() || name.contains("=")) {
+            throw spec.wrong("the name is missing: expected " + SWITCH_FORM);
+        }
+        spec.required("ports", "the names of --port, joined by +");
+        ObjectNode params = JsonNodeFactory.instance.objectNode().put("name", name);
+        return call(spec, Methods.REGISTRY.find("switch_create"), params);
     }
 
     /** The call that makes a loop. */

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.StringJoiner;
 
-/** The part of {@link Rates} about packet ports: a line per queue pair, and what was dropped so far, by cause. */
+/** The part of {@link Rates} about packet ports: a line per queue pair, what was dropped so far, by cause, and switches. */
 final class PortRates {
     private static final int NAME_WIDTH = 22;
 
@@ -16,8 +16,8 @@ final class PortRates {
         this.deltas = deltas;
     }
 
-    /** The table of what {@code port_get} answered. */
-    List<String> table(JsonNode ports) {
+    /** The table of what {@code port_get} and {@code switch_get} answered. */
+    List<String> table(JsonNode ports, JsonNode switches) {
         List<String> lines = new ArrayList<>();
         lines.add(String.format(
                 Locale.ROOT, "%-22s %5s %13s %9s %13s %9s %12s  %s", "PORT", "LINK", "RX PACKETS/s", "RX Gb/s",
@@ -36,7 +36,27 @@ final class PortRates {
             lines.add("DROPPED SO FAR");
             lines.addAll(drops);
         }
+        if (!switches.isEmpty()) {
+            lines.add("");
+            lines.add(String.format(
+                    Locale.ROOT, "%-22s %5s %13s %13s %13s", "SWITCH", "PORTS", "MACS", "MOVES/s", "FLOODED/s"));
+            switches.forEach(each -> lines.add(bridge(each)));
+        }
         return lines;
+    }
+
+    private String bridge(JsonNode each) {
+        String name = each.path("name").asText();
+        double[] rates =
+                deltas.rates("switch " + name, each.path("mac_moves").asLong(), each.path("flooded").asLong());
+        return String.format(
+                Locale.ROOT,
+                "%-22s %5d %,13d %,13.0f %,13.0f",
+                Rates.left(name, NAME_WIDTH),
+                each.path("ports").size(),
+                each.path("macs").asLong(),
+                rates[0],
+                rates[1]);
     }
 
     private String queue(JsonNode port, int index, JsonNode rx, JsonNode tx) {

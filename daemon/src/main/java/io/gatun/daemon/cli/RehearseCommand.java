@@ -40,7 +40,7 @@ final class RehearseCommand implements Callable<Integer> {
             "serve", "--rpc", rpc.toString(), "--log-level", "warn",
             "--bdev", "malloc:m0,size=16M", "--vhost-blk", directory + "/m0.sock,bdev=m0",
             "--bdev", "file:f0,path=" + image, "--vhost-blk", directory + "/f0.sock,bdev=f0,queues=4",
-            "--port", "vhost:p0,socket=" + directory + "/p0.sock", "--loop", "io:p0"
+            "--port", "vhost:p0,socket=" + directory + "/p0.sock", "--switch", "br0,ports=p0"
         };
         ServeCommand serve = ServeCommand.parse(arguments);
         Daemon daemon = serve.start();
@@ -48,7 +48,7 @@ final class RehearseCommand implements Callable<Integer> {
         try (JsonRpcClient client = JsonRpcClient.connect(rpc, PATIENCE)) {
             for (String method : new String[] {
                 "rpc_get_methods",
-                "bdev_get_bdevs", "bdev_get_iostat", "vhost_get_controllers", "framework_get_reactors", "port_get"
+                "bdev_get_bdevs", "bdev_get_iostat", "vhost_get_controllers", "framework_get_reactors", "port_get", "switch_get"
             }) {
                 client.call(method, JsonNodeFactory.instance.objectNode());
             }

@@ -37,7 +37,10 @@ import picocli.CommandLine.Option;
             "  tap:NAME[,ifname=NAME][,queues=N][,mtu=BYTES][,offloads=off]",
             "  pcap:NAME[,path=FILE][,replay=FILE][,rounds=N][,timing=on][,rate=PACKETS][,snaplen=BYTES]",
             "  null:NAME[,queues=N][,size=BYTES][,rate=PACKETS]",
-            "every one with [,cpumask=MASK]. MODE:PORT,… is one of",
+            "every one with [,cpumask=MASK]. A switch, NAME,…, is",
+            "  NAME,ports=PORT+PORT…[,access=PORT:VLAN+…][,trunk=PORT:10/20-29+…][,native=PORT:VLAN+…]",
+            "        [,mirror=PORT][,packet-rate=PORT:N+…][,byte-rate=PORT:N+…][,mac-limit=N][,ageing=SECONDS]",
+            "MODE:PORT,…, what is done without a switch, is one of",
             "  macswap:PORT | icmpecho:PORT | rxonly:PORT | txonly:PORT[,size=64] | io:PORT[+PORT]",
             "A comma within a value is written twice.",
             "",
@@ -45,6 +48,8 @@ import picocli.CommandLine.Option;
             "  gatun serve --bdev malloc:m0,size=256M --vhost-blk /tmp/m0.sock,bdev=m0",
             "  gatun serve --cores 2,3 --bdev file:d0,path=disk.img,direct=on \\",
             "      --vhost-blk /tmp/d0.sock,bdev=d0,queues=4",
+            "  gatun serve --port vhost:p0,socket=/tmp/p0.sock --port vhost:p1,socket=/tmp/p1.sock \\",
+            "      --switch br0,ports=p0+p1",
             "  gatun serve --port vhost:p0,socket=/tmp/p0.sock --loop icmpecho:p0",
             "  qemu-system-x86_64 -m 1G -object memory-backend-memfd,id=mem,size=1G,share=on -numa node,memdev=mem \\",
             "      -chardev socket,id=c0,path=/tmp/d0.sock,reconnect=1 -device vhost-user-blk-pci,chardev=c0 …"
@@ -77,6 +82,9 @@ final class ServeCommand implements Callable<Integer> {
 
     @Option(names = "--port", paramLabel = "KIND:NAME,…", description = "Make a packet port.")
     private List<String> ports = List.of();
+
+    @Option(names = "--switch", paramLabel = "NAME,…", description = "Connect packet ports by a learning switch.")
+    private List<String> switches = List.of();
 
     @Option(names = "--loop", paramLabel = "MODE:PORT,…", description = "Do with a port's packets as testpmd does.")
     private List<String> loops = List.of();
@@ -117,6 +125,7 @@ final class ServeCommand implements Callable<Integer> {
         serve.bdevs = new ArrayList<>();
         serve.vhostBlks = new ArrayList<>();
         serve.ports = new ArrayList<>();
+        serve.switches = new ArrayList<>();
         serve.loops = new ArrayList<>();
         serve.logLevel = new LogLevel();
         for (int i = 1; i < arguments.length; i++) {
@@ -152,6 +161,7 @@ final class ServeCommand implements Callable<Integer> {
             case "--bdev" -> bdevs.add(value);
             case "--vhost-blk" -> vhostBlks.add(value);
             case "--port" -> ports.add(value);
+            case "--switch" -> switches.add(value);
             case "--loop" -> loops.add(value);
             case "--metrics" -> metrics = value;
             case "--vhost-dir" -> vhostDirectory = Path.of(value);
@@ -232,6 +242,7 @@ final class ServeCommand implements Callable<Integer> {
         bdevs.forEach(given -> calls.add(new Start("--bdev " + given, DeviceOption.bdev(given))));
         vhostBlks.forEach(given -> calls.add(new Start("--vhost-blk " + given, DeviceOption.vhostBlk(given))));
         ports.forEach(given -> calls.add(new Start("--port " + given, NetOption.port(given))));
+        switches.forEach(given -> calls.add(new Start("--switch " + given, NetOption.bridge(given))));
         loops.forEach(given -> calls.add(new Start("--loop " + given, NetOption.loop(given))));
         return calls;
     }

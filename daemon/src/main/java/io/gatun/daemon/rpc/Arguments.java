@@ -21,7 +21,7 @@ public final class Arguments {
     }
 
     /** Checks {@code params}, an object or absent ({@code null}); throws {@link RpcException}. */
-    static Arguments check(List<Param> declared, JsonNode params) {
+    public static Arguments check(List<Param> declared, JsonNode params) {
         Map<String, Object> values = new LinkedHashMap<>();
         if (params != null && !params.isNull()) {
             if (!params.isObject()) {

@@ -181,6 +181,7 @@ final class FrameworkMethods {
     private static JsonNode net(Target target) {
         ArrayNode calls = JSON.arrayNode();
         PortMethods.config(target, calls);
+        SwitchMethods.config(target, calls);
         LoopMethods.config(target, calls);
         return calls;
     }

@@ -16,6 +16,7 @@ public final class Methods {
         VhostMethods.addTo(REGISTRY);
         PortMethods.addTo(REGISTRY);
         CaptureMethods.addTo(REGISTRY);
+        SwitchMethods.addTo(REGISTRY);
         LoopMethods.addTo(REGISTRY);
     }
 

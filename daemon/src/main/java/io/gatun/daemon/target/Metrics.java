@@ -26,6 +26,7 @@ public final class Metrics {
         target.controllers().values().forEach(metrics::controller);
         NetMetrics net = new NetMetrics(metrics.families);
         target.net().ports().values().forEach(net::port);
+        target.net().switches().values().forEach(net::bridge);
         target.reactors().forEach(metrics::reactor);
         return metrics.families.snapshots();
     }

@@ -1,14 +1,18 @@
 package io.gatun.daemon.target;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gatun.daemon.rpc.RpcException;
 import io.gatun.linux.Errno;
 import io.gatun.pmd.Forwarder;
+import io.gatun.pmd.bridge.BridgePortOptions;
 import io.gatun.reactor.Reactor;
+import io.gatun.vhostuser.ControlLoop;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 
 /**
@@ -22,6 +26,7 @@ final class Net implements AutoCloseable {
     private final List<Reactor> reactors;
     private final Map<String, NetPort> ports = new LinkedHashMap<>();
     private final Map<String, NetLoop> loops = new LinkedHashMap<>();
+    private final Map<String, NetSwitch> switches = new LinkedHashMap<>();
     private int nextReactor;
 
     Net(List<Reactor> reactors) {
@@ -54,6 +59,15 @@ final class Net implements AutoCloseable {
         return find("loop", loops, name);
     }
 
+    Map<String, NetSwitch> switches() {
+        return switches;
+    }
+
+    /** The switch of that name; throws {@link RpcException} with ENODEV. */
+    NetSwitch bridge(String name) {
+        return find("switch", switches, name);
+    }
+
     /** Throws {@link RpcException} where the name cannot be, with EINVAL, or is taken, with EEXIST. */
     static void checkFree(String what, Map<String, ?> taken, String name) {
         if (!NAME.matcher(name).matches()) {
@@ -68,7 +82,7 @@ final class Net implements AutoCloseable {
     /** Throws {@link RpcException} with EBUSY where something else decides about the port's packets. */
     static void checkUnused(NetPort port) {
         if (port.user != null) {
-            throw RpcException.errno(Errno.EBUSY, port.user + " uses port " + port.name() + "; delete it first");
+            throw RpcException.errno(Errno.EBUSY, "port " + port.name() + " is used by " + port.user + "; end that first");
         }
     }
 
@@ -85,6 +99,42 @@ final class Net implements AutoCloseable {
             port.user = null;
         }
         Reactor.quiesce(reactors).join();
+    }
+
+    /** Takes a new switch, and lets it forget addresses that are not seen any more. */
+    void add(NetSwitch added, ControlLoop loop) {
+        switches.put(added.bridge.name(), added);
+        loop.schedule(1, TimeUnit.SECONDS, () -> age(added, loop));
+    }
+
+    private static void age(NetSwitch each, ControlLoop loop) {
+        if (!each.closed) {
+            each.bridge.age();
+            loop.schedule(1, TimeUnit.SECONDS, () -> age(each, loop));
+        }
+    }
+
+    /** Adds a port to a switch; {@code parameters} are what {@code switch_add_port} does so with. */
+    void attach(NetSwitch to, NetPort port, BridgePortOptions options, ObjectNode parameters) {
+        to.bridge.addPort(port.port, options);
+        to.ports.put(port, parameters);
+        port.user = to.user();
+    }
+
+    /** Takes a port out of a switch; no reactor sends to it any more on its behalf when this returns. */
+    void detach(NetSwitch from, NetPort port) {
+        from.bridge.removePort(port.port).join();
+        from.ports.remove(port);
+        port.user = null;
+    }
+
+    /** Ends a switch. */
+    void remove(NetSwitch removed) {
+        switches.remove(removed.bridge.name());
+        removed.closed = true;
+        removed.bridge.close();
+        removed.ports.keySet().forEach(port -> port.user = null);
+        removed.ports.clear();
     }
 
     /** Ends a loop. */
@@ -104,6 +154,7 @@ final class Net implements AutoCloseable {
     @Override
     public void close() {
         List.copyOf(loops.values()).forEach(this::remove);
+        List.copyOf(switches.values()).forEach(this::remove);
         // Side by side: each may wait for its own guest.
         ports.values().parallelStream().forEach(NetPort::close);
         ports.clear();

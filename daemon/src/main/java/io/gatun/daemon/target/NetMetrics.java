@@ -23,6 +23,14 @@ final class NetMetrics {
         port.port.txQueues().forEach(queue -> queue(labels, "tx", queue.index(), queue.counters()));
     }
 
+    void bridge(NetSwitch each) {
+        Labels name = Labels.of("switch", each.bridge.name());
+        families.gauge("gatun_switch_macs", "Addresses that the switch knows.", name, each.bridge.macCount());
+        counter("gatun_switch_mac_moves_total", "Addresses seen at another port.", name, each.bridge.macMoves());
+        counter("gatun_switch_mac_refusals_total", "Addresses beyond a limit.", name, each.bridge.macRefusals());
+        counter("gatun_switch_flooded_total", "Packets sent to all ports.", name, each.bridge.flooded());
+    }
+
     private void queue(Labels port, String direction, int index, QueueCounters counters) {
         Labels labels = port.add("direction", direction).add("queue", Integer.toString(index));
         counter("gatun_port_bytes_total", "Bytes carried.", labels, counters.bytes());

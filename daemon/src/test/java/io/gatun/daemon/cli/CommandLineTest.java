@@ -90,6 +90,15 @@ class CommandLineTest {
                 + " unicast address",
         "--port tap:t0,mtu=67 | --port tap:t0,mtu=67: Invalid argument: a TAP interface's MTU is 68 to 65521 bytes, not 67",
         "--port null:a+b | --port null:a+b: Invalid argument: name=a+b: expected 1 to 63 letters",
+        "--switch ports=p0 | --switch ports=p0: the name is missing: expected NAME,ports=PORT+PORT…",
+        "--switch br0 | --switch br0: ports is missing: expected ports= and the names of --port, joined by +",
+        "--switch br0,ports=p0 | --switch br0,ports=p0: No such device: no port is called p0; there is none yet",
+        "--switch br0,ports=p0,vlan=1 | --switch br0,ports=p0,vlan=1: unknown key vlan: expected one of ports,"
+                + " mac-limit, ageing, access,",
+        "--port null:n0 --switch br0,ports=n0,access=n0:5000 | --switch br0,ports=n0,access=n0:5000: Invalid argument:"
+                + " port n0: a VLAN is 1 to 4094",
+        "--port null:n0 --switch br0,ports=n0,access=5 | --switch br0,ports=n0,access=5: Invalid parameters: access=5:"
+                + " expected PORT:VALUE",
         "--loop p0 | --loop p0: expected MODE:PORT[+PORT][,size=BYTES] with MODE io, macswap, rxonly, txonly or"
                 + " icmpecho",
         "--loop csum:p0 | --loop csum:p0: unknown mode csum: expected io, macswap, rxonly, txonly or icmpecho",
@@ -206,7 +215,7 @@ class CommandLineTest {
     void theQuickParserOfServeUnderstandsWhatPicocliDoes() throws ReflectiveOperationException {
         String[] arguments = {
             "serve", "--cores", "0", "--poll", "-s", "/tmp/a", "--config", "c", "--bdev", "x", "--bdev", "y",
-            "--vhost-blk", "z", "--vhost-dir", "/tmp", "--port", "p", "--loop", "l", "--loop", "m", "--metrics", "1", "--require-sealed-memory", "--wait-for-rpc",
+            "--vhost-blk", "z", "--vhost-dir", "/tmp", "--port", "p", "--switch", "b", "--loop", "l", "--loop", "m", "--metrics", "1", "--require-sealed-memory", "--wait-for-rpc",
             "--log-level", "debug"
         };
         ServeCommand slow = new ServeCommand();

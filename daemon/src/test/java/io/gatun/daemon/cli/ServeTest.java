@@ -182,6 +182,8 @@ class ServeTest {
                 "--vhost-blk", directory + "/f0.sock,bdev=f0,queues=3,readonly=on",
                 "--bdev", "null:n0,size=1G,block-size=4096",
                 "--port", "null:n0,queues=2", "--port", "null:n1", "--port", "null:n2",
+                "--port", "vhost:p0,socket=p0.sock,packed=off,in-order=off", "--port", "null:n3",
+                "--switch", "br0,ports=p0+n3,trunk=p0:10/20-29,access=n3:10",
                 "--loop", "io:n0+n1", "--loop", "txonly:n2,size=1024")) {
             rpc("bdev_set_qos_limit", "name=n0", "rw_mbytes_per_sec=3");
             saved = rpc("save_config");
@@ -238,13 +240,15 @@ class ServeTest {
 
     @Test
     void topShowsPortsAndWhatTheyDrop() throws Exception {
-        try (Running _ = new Running("--port", "null:n0,size=60", "--port", "null:n1", "--loop", "rxonly:n1")) {
+        try (Running _ = new Running("--port", "null:n0,size=60", "--port", "null:n1", "--loop", "rxonly:n1",
+                "--port", "null:n3", "--switch", "br0,ports=n3")) {
             ByteArrayOutputStream out = new ByteArrayOutputStream();
             PrintStream stream = new PrintStream(out, true, StandardCharsets.UTF_8);
             assertEquals(Gatun.OK, Gatun.run(stream, stream, "top", "-s", rpc(), "--interval", "0.1", "--count", "1"));
             String table = out.toString(StandardCharsets.UTF_8);
             assertTrue(table.startsWith("PORT "), table);
             assertTrue(table.contains("n1#0") && table.contains("loop rxonly:n1"), table);
+            assertTrue(table.contains("SWITCH ") && table.contains("br0 "), table);
             assertTrue(table.contains("n0 rx0") && table.contains("no_destination "), table);
         }
     }

@@ -109,7 +109,7 @@ class NetMethodsTest {
         call("port_null_create", "{'name': 'n0'}");
         call("port_null_create", "{'name': 'n1'}");
         assertEquals("io:n0+n1", call("loop_create", "{'mode': 'io', 'ports': ['n0', 'n1']}").asText());
-        String used = "Device or resource busy: loop io:n0+n1 uses port n1";
+        String used = "Device or resource busy: port n1 is used by loop io:n0+n1; end that first";
         refused(-16, used, "port_delete", "{'name': 'n1'}");
         refused(-16, used, "loop_create", "{'mode': 'rxonly', 'ports': ['n1']}");
         assertEquals("loop io:n0+n1", port("n0").path("used_by").asText());
@@ -118,6 +118,64 @@ class NetMethodsTest {
         call("port_delete", "{'name': 'n1'}");
         assertEquals(1, call("port_get", "").size());
         assertEquals(0, call("loop_get", "").size());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '\0', value = {
+        "-22 | Invalid argument: name=a b: expected 1 to 63 letters | {'name': 'a b'}",
+        "-17 | File exists: a switch is called br0 already | {'name': 'br0'}",
+        "-19 | No such device: no port is called x; expected one of n0, n1 | {'name': 'br1', 'ports': ['n0', 'x']}",
+        "-16 | Device or resource busy: port n1 is used by switch br0; end that first"
+                + " | {'name': 'br1', 'ports': ['n0', 'n1']}",
+        "-22 | Invalid argument: port n0 is named twice | {'name': 'br1', 'ports': ['n0', 'n0']}",
+        "-22 | Invalid argument: a switch learns 1 to 1000000 addresses | {'name': 'br1', 'mac_limit': 0}",
+        "-32602 | Invalid parameters: access=n0: expected PORT:VALUE"
+                + " | {'name': 'br1', 'ports': ['n0'], 'access': ['n0']}",
+        "-32602 | Invalid parameters: access=n1:1: n1 is none of the switch's ports, n0"
+                + " | {'name': 'br1', 'ports': ['n0'], 'access': ['n1:1']}",
+        "-32602 | Invalid parameters: access=x: expected a whole number"
+                + " | {'name': 'br1', 'ports': ['n0'], 'access': ['n0:x']}",
+        "-22 | Invalid argument: port n0: a VLAN is 1 to 4094, and the access one is 4095"
+                + " | {'name': 'br1', 'ports': ['n0'], 'access': ['n0:4095']}",
+        "-22 | Invalid argument: port n0: trunk=1/x: expected VLANs from 1 to 4094 such as 10/20-29, or all"
+                + " | {'name': 'br1', 'ports': ['n0'], 'trunk': ['n0:1/x']}",
+        "-22 | Invalid argument: port n0: a port is an access port or a trunk, not both"
+                + " | {'name': 'br1', 'ports': ['n0'], 'trunk': ['n0:2'], 'access': ['n0:1']}"
+    })
+    void aSwitchIsRefusedAsAWhole(int code, String text, String params) {
+        call("port_null_create", "{'name': 'n0'}");
+        call("port_null_create", "{'name': 'n1'}");
+        call("switch_create", "{'name': 'br0', 'ports': ['n1']}");
+        refused(code, text, "switch_create", params);
+        assertEquals(1, call("switch_get", "").size());
+        assertTrue(port("n0").path("used_by").isNull(), "nothing is left behind");
+    }
+
+    @Test
+    void aSwitchLearnsAndForwards() throws InterruptedException {
+        call("port_null_create", "{'name': 'n0', 'size': 60, 'rate': 1000}");
+        call("port_null_create", "{'name': 'n1'}");
+        call("port_null_create", "{'name': 'n2'}");
+        call("switch_create", "{'name': 'br0', 'ports': ['n0', 'n1', 'n2'], 'access': ['n0:5', 'n1:5', 'n2:6']}");
+        await(() -> port("n1").path("tx_queues").path(0).path("packets").asLong() > 10);
+        assertEquals(0, port("n2").path("tx_queues").path(0).path("packets").asLong(), "another VLAN");
+        JsonNode macs = call("switch_get_macs", "{'name': 'br0'}");
+        assertEquals(1, macs.size(), macs.toString());
+        assertEquals("n0", macs.path(0).path("port").asText());
+        assertEquals(5, macs.path(0).path("vlan").asInt());
+        JsonNode told = call("switch_get", "{'name': 'br0'}").get(0);
+        assertEquals(1, told.path("macs").asInt());
+        assertTrue(told.path("flooded").asLong() > 0, told.toString());
+        assertEquals("{\"port\":\"n2\",\"access\":6}", told.path("ports").path(2).toString());
+        refused(-16, "Device or resource busy: port n1 is used by switch br0", "port_delete", "{'name': 'n1'}");
+        call("switch_remove_port", "{'name': 'br0', 'port': 'n1'}");
+        refused(-2, "No such file or directory: port n1 is none of switch br0", "switch_remove_port",
+                "{'name': 'br0', 'port': 'n1'}");
+        call("port_delete", "{'name': 'n1'}");
+        call("switch_delete", "{'name': 'br0'}");
+        assertTrue(port("n0").path("used_by").isNull());
+        refused(-19, "No such device: no switch is called br0; there is none yet", "switch_get_macs",
+                "{'name': 'br0'}");
     }
 
     @Test
@@ -203,9 +261,12 @@ class NetMethodsTest {
     void portsAreMetrics() {
         call("port_null_create", "{'name': 'n0', 'queues': 2}");
         call("port_vhost_create", "{'name': 'p0', 'socket': 'p0.sock'}");
+        call("switch_create", "{'name': 'br0', 'ports': ['p0']}");
         String metrics = PrometheusTextFormatWriter.create().toDebugString(Metrics.snapshot(target));
         for (String line : List.of(
                 "gatun_port_link{port=\"p0\",type=\"vhost\"} 0.0",
+                "gatun_switch_macs{switch=\"br0\"} 0.0",
+                "gatun_switch_flooded_total{switch=\"br0\"} 0.0",
                 "gatun_port_mtu_bytes{port=\"n0\",type=\"null\"} 1500.0",
                 "gatun_port_bytes_total{direction=\"tx\",port=\"n0\",queue=\"1\"} 0.0",
                 "gatun_port_packets_total{direction=\"rx\",port=\"p0\",queue=\"0\",size=\"64\"} 0.0",
@@ -223,6 +284,10 @@ class NetMethodsTest {
         call("port_vhost_create", "{'name': 'p1', 'socket': 'p1.sock', 'connect': true}");
         call("port_pcap_create", "{'name': 'c0', 'path': '" + directory.resolve("c0.pcap") + "'}");
         call("loop_create", "{'mode': 'macswap', 'ports': ['p0']}");
+        call("switch_create", "{'name': 'br0', 'ports': ['p1', 'c0'], 'mirror': ['c0'], 'trunk': ['p1:10/20-29'],"
+                + " 'native': ['p1:10'], 'byte_rate': ['p1:1000000'], 'ageing': 60}");
+        call("port_null_create", "{'name': 'n3'}");
+        call("switch_add_port", "{'name': 'br0', 'port': 'n3', 'port_macs': 1, 'packet_rate': 1000}");
         call("loop_create", "{'mode': 'io', 'ports': ['n0', 'n1']}");
         call("loop_create", "{'mode': 'txonly', 'ports': ['n2'], 'size': 100}");
         JsonNode saved = call("framework_get_config", "{'name': 'net'}");
