@@ -34,6 +34,8 @@ import picocli.CommandLine.Option;
             "A packet port, KIND:NAME,…, is one of (gatun rpc --list explains the keys of port_KIND_create)",
             "  vhost:NAME,socket=PATH[,connect=on][,queues=N][,packed=off][,in-order=off][,mergeable=off]",
             "        [,offloads=off][,mtu=BYTES][,mac=ADDRESS]",
+            "  virtio-user:NAME,socket=PATH[,listen=on][,queues=N][,packed=on][,in-order=on][,mergeable=off]",
+            "        [,offloads=on][,queue-size=N][,mtu=BYTES][,hugepages=off]",
             "  tap:NAME[,ifname=NAME][,queues=N][,mtu=BYTES][,offloads=off]",
             "  pcap:NAME[,path=FILE][,replay=FILE][,rounds=N][,timing=on][,rate=PACKETS][,snaplen=BYTES]",
             "  null:NAME[,queues=N][,size=BYTES][,rate=PACKETS]",

@@ -61,7 +61,7 @@ final class PortKinds {
                     CPUMASK),
             PortKinds::openNull);
 
-    static final List<PortKind> ALL = List.of(VhostPortKind.KIND, TAP, PCAP, NULL);
+    static final List<PortKind> ALL = List.of(VhostPortKind.KIND, VirtioUserPortKind.KIND, TAP, PCAP, NULL);
 
     private PortKinds() {}
 

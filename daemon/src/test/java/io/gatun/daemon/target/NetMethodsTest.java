@@ -221,6 +221,24 @@ class NetMethodsTest {
         assertFalse(Files.exists(directory.resolve("p0.sock")));
     }
 
+    /** A guest's end, a switch in the middle, and the host's end of it, all in one process. */
+    @ParameterizedTest
+    @CsvSource({"false, false, 1", "true, false, 1", "false, true, 2", "true, true, 2"})
+    void bothEndsOfVhostUserMeet(boolean packed, boolean listens, int queues) throws InterruptedException {
+        String ends = "'packed': " + packed + ", 'queues': " + queues + ", 'socket': 'p0.sock'";
+        call("port_vhost_create", "{'name': 'p0', 'connect': " + listens + ", " + ends + "}");
+        call("port_virtio_user_create", "{'name': 'u0', 'hugepages': false, 'listen': " + listens + ", " + ends + "}");
+        call("port_null_create", "{'name': 'n0'}");
+        call("switch_create", "{'name': 'br0', 'ports': ['p0', 'n0']}");
+        call("loop_create", "{'mode': 'txonly', 'ports': ['u0']}");
+        await(() -> port("n0").path("tx_queues").path(0).path("packets").asLong() > 1000);
+        JsonNode features = port("u0").path("driver_specific").path("features");
+        assertEquals(features, port("p0").path("driver_specific").path("features"));
+        assertEquals(packed, features.toString().contains("\"ring_packed\""));
+        assertEquals("up", port("p0").path("link").asText());
+        assertEquals("p0", call("switch_get_macs", "{'name': 'br0'}").path(0).path("port").asText());
+    }
+
     @Test
     void aRunningPortIsCaptured() throws Exception {
         call("port_null_create", "{'name': 'n0', 'size': 60, 'rate': 1000}");
@@ -282,6 +300,7 @@ class NetMethodsTest {
         call("port_null_create", "{'name': 'n2'}");
         call("port_vhost_create", "{'name': 'p0', 'socket': 'p0.sock', 'mtu': 9000, 'in_order': false}");
         call("port_vhost_create", "{'name': 'p1', 'socket': 'p1.sock', 'connect': true}");
+        call("port_virtio_user_create", "{'name': 'u0', 'socket': 'u0.sock', 'listen': true, 'packed': true}");
         call("port_pcap_create", "{'name': 'c0', 'path': '" + directory.resolve("c0.pcap") + "'}");
         call("loop_create", "{'mode': 'macswap', 'ports': ['p0']}");
         call("switch_create", "{'name': 'br0', 'ports': ['p1', 'c0'], 'mirror': ['c0'], 'trunk': ['p1:10/20-29'],"
