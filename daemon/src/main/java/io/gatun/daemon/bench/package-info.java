@@ -10,5 +10,8 @@
  * bytes of neighbouring slots share cache lines, descriptors of a split ring are written once per run, the clock is
  * read once per burst of completions, and nothing is allocated. What the client itself costs is measured by exchanging
  * the device for a copy in the same thread, or for nothing ({@link io.gatun.daemon.bench.BlkBenchOptions.Device}).
+ *
+ * <p>{@code gatun bench net} is the same for network devices: {@link io.gatun.daemon.bench.NetBenchOptions}, {@link
+ * io.gatun.daemon.bench.NetBench}, {@code NetBenchWorker}, {@code PacketStamps}.
  */
 package io.gatun.daemon.bench;

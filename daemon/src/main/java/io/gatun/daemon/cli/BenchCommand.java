@@ -23,7 +23,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "bench",
         mixinStandardHelpOptions = true,
-        subcommands = BenchCommand.Blk.class,
+        subcommands = {BenchCommand.Blk.class, BenchNetCommand.class},
         description = "Measures a vhost-user device with a client of our own.")
 final class BenchCommand implements Runnable {
     @Spec
@@ -31,7 +31,7 @@ final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "bench what? One of: blk");
+        throw new ParameterException(spec.commandLine(), "bench what? One of: blk, net");
     }
 
     /** {@code gatun bench blk}. */
@@ -174,15 +174,19 @@ final class BenchCommand implements Runnable {
         }
 
         private Hugepages hugepages() {
-            return switch (hugepages) {
+            return hugepages(hugepages);
+        }
+
+        static Hugepages hugepages(String when) {
+            return switch (when) {
                 case "auto" -> Hugepages.AUTO;
                 case "always" -> Hugepages.ALWAYS;
                 case "never" -> Hugepages.NEVER;
-                default -> throw new UsageException("--hugepages " + hugepages + ": expected auto, always or never");
+                default -> throw new UsageException("--hugepages " + when + ": expected auto, always or never");
             };
         }
 
-        private static long size(String option, String text) {
+        static long size(String option, String text) {
             try {
                 return Sizes.parse(text);
             } catch (NumberFormatException e) {
@@ -190,7 +194,7 @@ final class BenchCommand implements Runnable {
             }
         }
 
-        private static Duration duration(String option, double seconds) {
+        static Duration duration(String option, double seconds) {
             if (!(seconds >= 0) || seconds > 86_400) {
                 throw new UsageException(option + " " + seconds + ": expected 0 to 86400 seconds");
             }
