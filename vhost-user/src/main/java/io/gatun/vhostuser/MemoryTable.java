@@ -29,8 +29,12 @@ record MemoryTable(List<Region> regions, GuestMemory guestMemory) {
     /** File offsets have to be a multiple of this; pages of hugetlbfs are larger, and mapped whole. */
     private static final long PAGE_BYTES = 4096;
 
-    /** One mapped region. */
-    record Region(MemoryRegion described, Mapping mapping, long hostAddress) {
+    /** One mapped region, and how often it was added less how often it was removed. */
+    record Region(MemoryRegion described, Mapping mapping, long hostAddress, int uses) {
+        Region used(int times) {
+            return new Region(described, mapping, hostAddress, times);
+        }
+
         GuestMemory.Region forGuest() {
             return new GuestMemory.Region(
                     described.guestAddress(), described.lengthBytes(), described.userAddress(), hostAddress);
@@ -52,8 +56,16 @@ record MemoryTable(List<Region> regions, GuestMemory guestMemory) {
         }
     }
 
-    /** This table and one region more ({@code ADD_MEM_REG}). */
+    /**
+     * This table and one region more ({@code ADD_MEM_REG}). QEMU before 8.0 adds and removes each region once per queue
+     * pair, so a region that is there already, exactly so, is counted.
+     */
     MemoryTable with(MemoryRegion described, Fd file, boolean requireSealed) throws ProtocolViolation {
+        for (Region region : regions) {
+            if (region.described().equals(described) && region.uses() < MessageLayout.MAX_MEMORY_SLOTS) {
+                return replacing(region, region.uses() + 1);
+            }
+        }
         if (regions.size() >= MessageLayout.MAX_MEMORY_SLOTS) {
             throw new ProtocolViolation("all %d memory slots are in use", MessageLayout.MAX_MEMORY_SLOTS);
         }
@@ -83,8 +95,18 @@ record MemoryTable(List<Region> regions, GuestMemory guestMemory) {
                 wanted.guestAddress(), wanted.lengthBytes());
     }
 
+    /** This table with a region removed once ({@code REM_MEM_REG}): still there if it was added more often. */
     MemoryTable without(Region region) throws ProtocolViolation {
+        if (region.uses() > 1) {
+            return replacing(region, region.uses() - 1);
+        }
         return checked(regions.stream().filter(r -> !r.equals(region)).toList());
+    }
+
+    private MemoryTable replacing(Region region, int uses) {
+        List<Region> all = new ArrayList<>(regions);
+        all.set(all.indexOf(region), region.used(uses));
+        return new MemoryTable(List.copyOf(all), guestMemory);
     }
 
     List<Mapping> mappings() {
@@ -117,7 +139,7 @@ record MemoryTable(List<Region> regions, GuestMemory guestMemory) {
             long start = region.fileOffset() / block * block;
             long length = Math.ceilDiv(end - start, block) * block;
             Mapping mapping = Mapping.shared(file, start, length);
-            return new Region(region, mapping, mapping.address() + (region.fileOffset() - start));
+            return new Region(region, mapping, mapping.address() + (region.fileOffset() - start), 1);
         } catch (LinuxException e) {
             throw new ProtocolViolation("memory at guest address 0x%x: %s", region.guestAddress(), e.getMessage());
         }

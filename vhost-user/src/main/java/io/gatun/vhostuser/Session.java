@@ -84,12 +84,22 @@ final class Session {
     }
 
     CompletableFuture<Outcome> addMemory(MemoryRegion described, Fd file) throws ProtocolViolation {
-        return replaceMemory(memory.with(described, file, options.requireSealedMemory()), List.of());
+        return changeMemory(memory.with(described, file, options.requireSealedMemory()), List.of());
     }
 
     CompletableFuture<Outcome> removeMemory(MemoryRegion described) throws ProtocolViolation {
         MemoryTable.Region region = memory.find(described);
-        return replaceMemory(memory.without(region), List.of(region.mapping()));
+        List<Mapping> unused = region.uses() > 1 ? List.of() : List.of(region.mapping());
+        return changeMemory(memory.without(region), unused);
+    }
+
+    /** Rings are told only where there is something to tell. */
+    private CompletableFuture<Outcome> changeMemory(MemoryTable replacement, List<Mapping> removed) {
+        if (replacement.regions().size() == memory.regions().size()) {
+            memory = replacement;
+            return Outcome.DONE;
+        }
+        return replaceMemory(replacement, removed);
     }
 
     private CompletableFuture<Outcome> replaceMemory(MemoryTable replacement, List<Mapping> removed) {

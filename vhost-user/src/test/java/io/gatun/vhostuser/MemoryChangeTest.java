@@ -65,6 +65,24 @@ class MemoryChangeTest {
     }
 
     @Test
+    void aRegionThatIsAddedOncePerQueuePairStaysUntilItIsRemovedAsOften() {
+        guest.setUp(0, 8);
+        int before = Mapping.openCount();
+        for (int pair = 0; pair < 4; pair++) {
+            add();
+        }
+        assertEquals(before + 1, Mapping.openCount());
+        for (int pair = 0; pair < 3; pair++) {
+            guest.raw.ok(RawFrontend.REM_MEM_REG, bytes(0L, extraRegion()));
+        }
+        guest.exchange(0);
+        guest.offerAt(0, EXTRA_GUEST, 4096);
+        BackendLab.await("use", () -> guest.queues[0].popUsed() >= 0);
+        guest.raw.ok(RawFrontend.REM_MEM_REG, bytes(0L, extraRegion()));
+        assertEquals(before, Mapping.openCount());
+    }
+
+    @Test
     void aRemovedRegionIsUnmappedAndOutOfReach() {
         guest.setUp(0, 8);
         int before = Mapping.openCount();

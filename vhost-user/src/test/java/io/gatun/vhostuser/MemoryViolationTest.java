@@ -128,10 +128,11 @@ class MemoryViolationTest extends OffendingFrontend {
     }
 
     @Test
-    void addingARegionTwice() {
+    void addingARegionOverAnother() {
         guest.negotiate();
         guest.shareMemory();
-        refused(RawFrontend.ADD_MEM_REG, bytes(0L, TestGuest.wholeMemory()), guest.file.fd().value());
+        byte[] part = TestGuest.region(TestGuest.GUEST_BASE, 4096, TestGuest.USER_BASE, 0);
+        refused(RawFrontend.ADD_MEM_REG, bytes(0L, part), guest.file.fd().value());
     }
 
     @Test
