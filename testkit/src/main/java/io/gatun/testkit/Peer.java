@@ -14,6 +14,7 @@ public enum Peer {
     QEMU("qemu-system-x86_64", "qemu-system-x86"),
     STORAGE_DAEMON("qemu-storage-daemon", "qemu-system-common"),
     BUSYBOX("busybox", "busybox-static"),
+    IP("ip", "iproute2"),
     MKFS("mkfs.ext4", "e2fsprogs"),
     FSCK("e2fsck", "e2fsprogs"),
     BLKDISCARD("blkdiscard", "util-linux"),

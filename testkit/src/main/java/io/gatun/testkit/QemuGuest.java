@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /**
  * A virtual machine under software emulation, with memory that vhost-user back-ends can share. Either it boots the
@@ -124,11 +125,13 @@ public final class QemuGuest implements AutoCloseable {
     /** Collects what a guest is made of. */
     public static final class Builder {
         private final List<GuestDisk> disks = new ArrayList<>();
+        private final List<GuestNic> nics = new ArrayList<>();
         private final List<String> extraArguments = new ArrayList<>();
         private List<String> modules = Initramfs.DEFAULT_MODULES;
         private int processors = 2;
         private int memoryMegabytes = 512;
         private boolean linux = true;
+        private boolean rebootable;
         private Duration lifetime = PeerProcess.DEFAULT_LIFETIME;
 
         private Builder() {}
@@ -136,6 +139,18 @@ public final class QemuGuest implements AutoCloseable {
         /** Adds a disk; the first is {@code vda}. */
         public Builder disk(GuestDisk disk) {
             disks.add(disk);
+            return this;
+        }
+
+        /** Adds a network interface; the first is {@code eth0}. Loads its driver. */
+        public Builder nic(GuestNic nic) {
+            nics.add(nic);
+            return this;
+        }
+
+        /** The guest starts again when it is reset or reboots; otherwise QEMU then ends. */
+        public Builder rebootable() {
+            rebootable = true;
             return this;
         }
 
@@ -196,6 +211,12 @@ public final class QemuGuest implements AutoCloseable {
             }
         }
 
+        private List<String> allModules() {
+            return nics.isEmpty()
+                    ? modules
+                    : Stream.concat(modules.stream(), Stream.of(GuestNic.MODULE)).distinct().toList();
+        }
+
         private List<String> command(Path qmpSocket) {
             List<String> command = new ArrayList<>(List.of(
                     Peer.QEMU.path().toString(),
@@ -204,22 +225,28 @@ public final class QemuGuest implements AutoCloseable {
                     "-object", "memory-backend-memfd,id=memory,size=" + memoryMegabytes + "M,share=on",
                     "-m", Integer.toString(memoryMegabytes),
                     "-smp", Integer.toString(processors),
-                    "-nodefaults", "-no-user-config", "-no-reboot",
+                    "-nodefaults", "-no-user-config",
                     "-display", "none",
                     "-chardev", "stdio,id=console,signal=off",
                     "-device", "isa-serial,chardev=console",
                     "-qmp", "unix:" + qmpSocket + ",server=on,wait=off"));
+            if (!rebootable) {
+                command.add("-no-reboot");
+            }
             if (linux) {
                 KernelImage kernel = KernelImage.find()
                         .orElseThrow(() -> new IllegalStateException(
                                 Peer.GUEST_KERNEL.missing().orElse("no guest kernel")));
                 command.addAll(List.of(
                         "-kernel", kernel.image().toString(),
-                        "-initrd", Initramfs.of(kernel, modules).toString(),
+                        "-initrd", Initramfs.of(kernel, allModules()).toString(),
                         "-append", "console=ttyS0 panic=-1"));
             }
             for (int i = 0; i < disks.size(); i++) {
                 command.addAll(disks.get(i).arguments(i));
+            }
+            for (int i = 0; i < nics.size(); i++) {
+                command.addAll(nics.get(i).arguments(i));
             }
             command.addAll(extraArguments);
             return command;
