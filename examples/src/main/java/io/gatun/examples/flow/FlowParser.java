@@ -7,7 +7,8 @@ import java.util.Map;
 import java.util.function.ToIntFunction;
 
 /**
- * Reads a flow in the syntax of ovs-ofctl(8): {@code priority=10,tcp,nw_dst=10.0.0.0/24,actions=mod_tp_dst:80,output:2}.
+ * Reads a flow in the syntax of ovs-ofctl(8):
+ * {@code priority=10,tcp,nw_dst=10.0.0.0/24,actions=mod_tp_dst:80,output:2}.
  *
  * <p>Throws {@link IllegalArgumentException} with what is wrong.
  *

@@ -84,7 +84,9 @@ final class Translator {
             }
             case Action.PushVlan push -> Field.VLAN_TCI.put(key, 0, tag | Field.TAG_PRESENT);
             case Action.PopVlan pop -> Field.VLAN_TCI.put(key, 0, 0);
-            default -> {}
+            default -> {
+                // Nothing to note.
+            }
         }
         add(action);
     }

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.management.ThreadMXBean;
+import java.lang.management.ManagementFactory;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -15,6 +17,8 @@ class FlowSwitchTest {
     private static final int UDP = 17;
     private static final int NETWORK = 14;
     private static final int TRANSPORT = 34;
+
+    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
     private final FlowSwitch flowSwitch = new FlowSwitch("br0");
     private final FlowCommands commands = new FlowCommands(flowSwitch);
@@ -64,7 +68,8 @@ class FlowSwitchTest {
     @Test
     void addressesMatchUnderMasks() {
         flows("ip,nw_dst=10.0.0.0/30,actions=2", "ip,nw_dst=10.0.0.4/255.255.255.254,actions=3",
-                "priority=40000,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=3", "ipv6,ipv6_src=fd00::/16,actions=2");
+                "priority=40000,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=3",
+                "ipv6,ipv6_src=fd00::/16,actions=2");
         assertSent(1, Packet.withDestination("10.0.0.3"), 2);
         assertSent(1, Packet.withDestination("10.0.0.5"), 3);
         assertSent(1, Packet.withDestination("10.0.0.6"));
@@ -163,6 +168,26 @@ class FlowSwitchTest {
         assertTrue(commands.run("del-flows priority=7").startsWith("error"));
         commands.run("del-flows");
         assertSent(1, packet);
+    }
+
+    @Test
+    void aPacketOfAKnownConnectionAllocatesNothing() {
+        flows("in_port=1,actions=push_vlan:0x8100,mod_nw_dst:1.2.3.4,pop_vlan,resubmit(,1),normal",
+                "table=1,actions=2");
+        byte[] packet = Packet.ipv4(TCP, 1, 2);
+        ports[1].countOnly();
+        ports[2].countOnly();
+        long thread = Thread.currentThread().threadId();
+        long deadline = System.nanoTime() + 20_000_000_000L;
+        long allocated;
+        do {
+            long before = THREADS.getThreadAllocatedBytes(thread);
+            for (int i = 0; i < 2_000; i++) {
+                ports[0].receive(packet);
+            }
+            allocated = THREADS.getThreadAllocatedBytes(thread) - before;
+        } while (allocated != 0 && System.nanoTime() < deadline);
+        assertEquals(0, allocated, "bytes allocated for 2000 packets");
     }
 
     @Test

@@ -26,9 +26,11 @@ class FlowTextTest {
                 "dl_vlan=0xffff,actions=mod_vlan_vid:9,2 | vlan_tci=0x0000 actions=mod_vlan_vid:9,output:2",
                 "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=2"
                         + " | dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 actions=output:2",
-                "eth_src=2:0:0:0:0:a,eth_type=0x88cc,actions=2 | dl_src=02:00:00:00:00:0a,dl_type=0x88cc actions=output:2",
+                "eth_src=2:0:0:0:0:a,eth_type=0x88cc,actions=2"
+                        + " | dl_src=02:00:00:00:00:0a,dl_type=0x88cc actions=output:2",
                 "arp,actions=push_vlan:0x88a8,resubmit(,7) | arp actions=push_vlan:0x88a8,resubmit(,7)",
-                "ip,nw_dst=1.2.3.4/255.0.255.0,actions=resubmit:4 | ip,nw_dst=1.0.3.0/255.0.255.0 actions=resubmit(4,0)",
+                "ip,nw_dst=1.2.3.4/255.0.255.0,actions=resubmit:4"
+                        + " | ip,nw_dst=1.0.3.0/255.0.255.0 actions=resubmit(4,0)",
                 "icmp,actions=mod_nw_src:1.1.1.1,goto_table:2 | icmp actions=mod_nw_src:1.1.1.1,goto_table:2",
                 "tcp actions=set_field:8080->tcp_dst,set_field:fd00::1->ipv6_src,2"
                         + " | tcp actions=mod_tp_dst:8080,set_field:fd00:0:0:0:0:0:0:1->ipv6_src,output:2",

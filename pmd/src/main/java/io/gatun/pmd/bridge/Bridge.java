@@ -17,15 +17,15 @@ import java.util.concurrent.CompletableFuture;
  *
  * <p>A packet goes to the port where its destination was last seen as a source, and to all ports of its VLAN if nobody
  * has seen it or if it is for many; never back, and never to another VLAN. What is refused is counted at the receive
- * queue that it came from, by cause: {@code bad_header} for what is no Ethernet packet of a station, {@code refused} for
- * another VLAN and for addresses that switches keep to themselves, {@code rate} for what is above the port's limit,
+ * queue that it came from, by cause: {@code bad_header} for what is no Ethernet packet of a station, {@code refused}
+ * for another VLAN and for addresses that switches keep to themselves, {@code rate} for what is above the port's limit,
  * {@code no_destination} for packets to a neighbour on the same port.
  *
  * <p>The switch has no thread: it works on the reactors of its ports, and somebody calls {@link #age()} about once a
  * second.
  *
- * <p><b>Thread-safety:</b> any thread. Ports are added and removed while traffic runs: reactors see a new, immutable set
- * of members with their next burst, and a removed port's number is used again only when each of them has passed.
+ * <p><b>Thread-safety:</b> any thread. Ports are added and removed while traffic runs: reactors see a new, immutable
+ * set of members with their next burst, and a removed port's number is used again only when each of them has passed.
  */
 public final class Bridge implements AutoCloseable {
     /** The most ports of a switch. */

@@ -6,8 +6,8 @@ import java.util.concurrent.atomic.AtomicLong;
  * Lets in so many units per second and says of the rest that it is too much: a token bucket, kept as the time at which
  * it will be full again.
  *
- * <p>The bucket holds {@value #DEPTH_NANOS} nanoseconds of the rate. What it lets in may overdraw it by one item, so that
- * an item larger than the bucket passes where the rate allows it.
+ * <p>The bucket holds {@value #DEPTH_NANOS} nanoseconds of the rate. What it lets in may overdraw it by one item, so
+ * that an item larger than the bucket passes where the rate allows it.
  *
  * <p><b>Thread-safety:</b> any thread; a port's queues share its meters. One compare-and-set per burst.
  */

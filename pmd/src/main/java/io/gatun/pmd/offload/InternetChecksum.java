@@ -8,7 +8,7 @@ import io.gatun.pmd.Burst;
  *
  * <p>Sums are kept in the machine's byte order, unfolded, in a {@code long}: the sum is the same in either order as
  * long as its bytes are put where they came from (RFC 1071 §2.B), so a result of {@link #finish} is stored with {@link
- * Memory#putShort} as it is. Sums of less than 32 KiB pieces may be added up freely.
+ * Memory#putShort} as it is. Thousands of sums may be added up before they are folded.
  *
  * <p><b>Thread-safety:</b> stateless.
  */

@@ -170,7 +170,9 @@ public final class PacketHeaders {
                 return at + (size + 2) * 4;
             }
             case ROUTING -> sourceRouted |= Memory.getByte(address + 3) != 0;
-            default -> {}
+            default -> {
+                // Nothing to note.
+            }
         }
         return at + (size + 1) * 8;
     }

@@ -13,8 +13,8 @@ import io.gatun.pmd.QueueCounters;
  *
  * <p>{@link #start} names the packets; each {@link #fill} makes the next burst of them, in which heads are private
  * copies where they were changed, and everything else is views of the packets that came in. What a receiver does itself
- * passes as it is. UDP datagrams that are to become IP fragments (UFO) are dropped: no port offers that to a sender, and
- * Linux has not made such packets since 4.14.
+ * passes as it is. UDP datagrams that are to become IP fragments (UFO) are dropped: no port offers that to a sender,
+ * and Linux has not made such packets since 4.14.
  *
  * <p><b>Thread-safety:</b> one thread, the owner of the queue.
  */
@@ -128,7 +128,9 @@ public final class SoftwareOffload implements AutoCloseable {
             case NetHeader.GSO_TCPV4, NetHeader.GSO_TCPV6, NetHeader.GSO_UDP_L4 ->
                 segmentBytes = segmentation.begin(burst, packet);
             case NetHeader.GSO_UDP -> segmentBytes = NetHeader.gsoSize(offload);
-            default -> {}
+            default -> {
+                // Nothing to note.
+            }
         }
         if (segmentBytes == 0) {
             return Drop.BAD_HEADER;

@@ -5,8 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.gatun.linux.Mapping;
 import io.gatun.linux.Memory;
 import io.gatun.pmd.Burst;
-import io.gatun.pmd.TestFrames;
 import io.gatun.pmd.MemoryPort;
+import io.gatun.pmd.TestFrames;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 

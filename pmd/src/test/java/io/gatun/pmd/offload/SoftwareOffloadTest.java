@@ -10,12 +10,14 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.management.ThreadMXBean;
 import io.gatun.pmd.Burst;
 import io.gatun.pmd.Drop;
-import io.gatun.pmd.TestFrames;
 import io.gatun.pmd.MemoryPort;
 import io.gatun.pmd.NetHeader;
 import io.gatun.pmd.Offloads;
+import io.gatun.pmd.TestFrames;
+import java.lang.management.ManagementFactory;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -28,6 +30,8 @@ class SoftwareOffloadTest {
     private static final int ACK = 16;
     private static final int CWR = 128;
     private static final byte[] NO_EXTENSION = {};
+
+    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
     private final Random random = new Random(20261121);
     private final MemoryPort sender = new MemoryPort("from", 1);
@@ -107,8 +111,8 @@ class SoftwareOffloadTest {
     @Test
     void udpBecomesDatagrams() {
         byte[] payload = random(2500);
-        byte[] frame = TestFrames.seeded(
-                TestFrames.ethernet(1, 2, 0x86dd, TestFrames.ipv6(17, NO_EXTENSION, TestFrames.udp(7, 8, payload))), 14, 54, 17);
+        byte[] packet = TestFrames.ipv6(17, NO_EXTENSION, TestFrames.udp(7, 8, payload));
+        byte[] frame = TestFrames.seeded(TestFrames.ethernet(1, 2, 0x86dd, packet), 14, 54, 17);
         List<byte[]> sent = sent(frame, NetHeader.offload(F_NEEDS_CSUM, GSO_UDP_L4, 62, 1000, 54), 6);
         byte[] joined = {};
         for (byte[] datagram : sent) {
@@ -183,6 +187,28 @@ class SoftwareOffloadTest {
         for (int i = 0; i < 20; i++) {
             assertEquals(i, sent.get(6 * i)[54]);
         }
+    }
+
+    @Test
+    void finishingAllocatesNothing() {
+        receiver.countOnly();
+        long large = NetHeader.offload(F_NEEDS_CSUM, GSO_TCPV4, 54, 1000, 34);
+        Burst burst = put(tcp4(random(20_000), ACK, 0), large, 16, 30);
+        sender.with(tcp4(random(500), ACK, 0), 60);
+        burst.offloads[1] = NetHeader.offload(F_NEEDS_CSUM, 0, 0, 0, 34);
+        burst.checksumOffsets[1] = 16;
+        long thread = Thread.currentThread().threadId();
+        long deadline = System.nanoTime() + 20_000_000_000L;
+        long allocated;
+        do {
+            long before = THREADS.getThreadAllocatedBytes(thread);
+            for (int i = 0; i < 1_000; i++) {
+                receiver.txQueues().getFirst().send(burst);
+            }
+            allocated = THREADS.getThreadAllocatedBytes(thread) - before;
+        } while (allocated != 0 && System.nanoTime() < deadline);
+        assertEquals(0, allocated, "bytes allocated in 1000 bursts");
+        assertEquals(0, receiver.txQueues().getFirst().counters().dropped());
     }
 
     @Test
