@@ -5,7 +5,6 @@ import io.gatun.linux.Mapping;
 import io.gatun.linux.Memory;
 import io.gatun.linux.MemoryAdvice;
 import io.gatun.reactor.Reactor;
-import java.util.UUID;
 
 /**
  * A RAM disk: sparse, zeroed, gone with the process.
@@ -16,39 +15,38 @@ import java.util.UUID;
  * <p><b>Thread-safety:</b> as {@link Bdev}; channels share the memory without locks, as the queues of any disk do:
  * requests that overlap in time and range have no order.
  */
-public final class MallocBdev implements Bdev {
+public final class MallocBdev extends MediumlessBdev {
     private static final long PAGE_BYTES = 4096;
     private static final long HUGEPAGE_BYTES = 2 << 20;
 
     private final MallocOptions options;
-    private final OpenCount openCount;
     private final long base;
 
-    private MallocBdev(MallocOptions options) {
+    private MallocBdev(MallocOptions options, Mapping memory) {
+        super(
+                options.name(),
+                options.uuid(),
+                options.blockSizeBytes(),
+                options.physicalBlockSizeBytes(),
+                memory::close);
         this.options = options;
-        Mapping memory = options.hugepages()
-                ? Mapping.anonymousHuge(roundUp(options.capacityBytes()))
-                : Mapping.anonymous(roundUp(options.capacityBytes()) + HUGEPAGE_BYTES);
         base = roundUp(memory.address());
         if (!options.hugepages()) {
             // Only a hint: without transparent hugepages the disk works on ordinary pages.
             int ignored = MemoryAdvice.preferHugepages(base, roundUp(options.capacityBytes()));
         }
-        openCount = new OpenCount(options.name(), memory::close);
     }
 
     /** Makes a disk of zeros; throws {@link io.gatun.linux.LinuxException} where there is no address space for it. */
     public static MallocBdev create(MallocOptions options) {
-        return new MallocBdev(options);
+        long bytes = roundUp(options.capacityBytes());
+        return new MallocBdev(
+                options,
+                options.hugepages() ? Mapping.anonymousHuge(bytes) : Mapping.anonymous(bytes + HUGEPAGE_BYTES));
     }
 
     private static long roundUp(long value) {
         return (value + HUGEPAGE_BYTES - 1) & -HUGEPAGE_BYTES;
-    }
-
-    @Override
-    public String name() {
-        return options.name();
     }
 
     @Override
@@ -57,38 +55,8 @@ public final class MallocBdev implements Bdev {
     }
 
     @Override
-    public UUID uuid() {
-        return options.uuid();
-    }
-
-    @Override
-    public int blockSizeBytes() {
-        return options.blockSizeBytes();
-    }
-
-    @Override
-    public int physicalBlockSizeBytes() {
-        return options.physicalBlockSizeBytes();
-    }
-
-    @Override
     public long blockCount() {
         return options.blockCount();
-    }
-
-    @Override
-    public boolean readOnly() {
-        return false;
-    }
-
-    @Override
-    public boolean writeCache() {
-        return false;
-    }
-
-    @Override
-    public boolean supports(int operation) {
-        return operation >= BdevRequest.READ && operation <= BdevRequest.WRITE_ZEROES;
     }
 
     @Override
@@ -100,11 +68,6 @@ public final class MallocBdev implements Bdev {
     @Override
     public Registration onResize(Runnable listener) {
         return () -> {}; // a RAM disk keeps its size
-    }
-
-    @Override
-    public void close() {
-        openCount.closeDevice();
     }
 
     @Override

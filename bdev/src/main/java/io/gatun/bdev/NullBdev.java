@@ -2,7 +2,6 @@ package io.gatun.bdev;
 
 import io.gatun.linux.Errno;
 import io.gatun.reactor.Reactor;
-import java.util.UUID;
 
 /**
  * A device that accepts everything and keeps nothing: reads leave the buffers as they are. For measuring what lies
@@ -10,16 +9,15 @@ import java.util.UUID;
  *
  * <p><b>Thread-safety:</b> as {@link Bdev}.
  */
-public final class NullBdev implements Bdev {
+public final class NullBdev extends MediumlessBdev {
     private final NullOptions options;
-    private final OpenCount openCount;
     private final Resizes resizes = new Resizes();
     private volatile long blockCount;
 
     private NullBdev(NullOptions options) {
+        super(options.name(), options.uuid(), options.blockSizeBytes(), options.physicalBlockSizeBytes(), () -> {});
         this.options = options;
         this.blockCount = options.blockCount();
-        this.openCount = new OpenCount(options.name(), () -> {});
     }
 
     /** Makes a device of the size asked for; it costs nothing. */
@@ -37,48 +35,13 @@ public final class NullBdev implements Bdev {
     }
 
     @Override
-    public String name() {
-        return options.name();
-    }
-
-    @Override
     public String productName() {
         return "Null disk";
     }
 
     @Override
-    public UUID uuid() {
-        return options.uuid();
-    }
-
-    @Override
-    public int blockSizeBytes() {
-        return options.blockSizeBytes();
-    }
-
-    @Override
-    public int physicalBlockSizeBytes() {
-        return options.physicalBlockSizeBytes();
-    }
-
-    @Override
     public long blockCount() {
         return blockCount;
-    }
-
-    @Override
-    public boolean readOnly() {
-        return false;
-    }
-
-    @Override
-    public boolean writeCache() {
-        return false;
-    }
-
-    @Override
-    public boolean supports(int operation) {
-        return operation >= BdevRequest.READ && operation <= BdevRequest.WRITE_ZEROES;
     }
 
     @Override
@@ -90,11 +53,6 @@ public final class NullBdev implements Bdev {
     @Override
     public Registration onResize(Runnable listener) {
         return resizes.add(listener);
-    }
-
-    @Override
-    public void close() {
-        openCount.closeDevice();
     }
 
     @Override
