@@ -6,8 +6,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Tells of the comings and goings at one socket. A front-end that comes back in a loop would fill the disk with them, so
- * there are at most {@value #MAX_LINES} lines in ten seconds; how many were left out is told with the next.
+ * Tells of the comings and goings at one socket. A front-end that comes back in a loop would fill the disk with them,
+ * so there are at most {@value #MAX_LINES} lines in ten seconds; how many were left out is told with the next.
  *
  * <p><b>Thread-safety:</b> the control loop's thread only.
  */

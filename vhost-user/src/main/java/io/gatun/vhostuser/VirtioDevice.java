@@ -78,7 +78,9 @@ public interface VirtioDevice {
         return 0;
     }
 
-    /** Takes over what a predecessor's {@link #driverState} was. The front-end could have changed it: any value may come. */
+    /**
+     * Takes over what a predecessor's {@link #driverState} was. The front-end could have changed it to any value.
+     */
     default void restoreDriverState(int state) {}
 
     /** The driver reset the device ({@code RESET_DEVICE}, or a status of 0); every queue has been stopped. */
