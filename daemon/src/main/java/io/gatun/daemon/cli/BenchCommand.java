@@ -65,7 +65,8 @@ final class BenchCommand implements Runnable {
         @Option(names = "--rwmixread", paramLabel = "PERCENT", description = "Share of reads in randrw (50).")
         private Integer readPercent;
 
-        @Option(names = "--bs", paramLabel = "SIZE", defaultValue = "4k", description = "Bytes per request, up to 4M where the server takes as much at once (4k).")
+        @Option(names = "--bs", paramLabel = "SIZE", defaultValue = "4k",
+                description = "Bytes per request, up to 4M where the server takes as much at once (4k).")
         private String blockSize;
 
         @Option(names = "--qd", paramLabel = "N", defaultValue = "32",

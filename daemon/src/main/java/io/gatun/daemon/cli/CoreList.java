@@ -9,7 +9,7 @@ import java.util.List;
 final class CoreList {
     private CoreList() {}
 
-    /** The processors in the order given, none for {@code null}; throws {@link UsageException} that names the option. */
+    /** The processors in the order given, none for {@code null}; throws {@link UsageException} naming the option. */
     static List<Integer> parse(String option, String text) {
         if (text == null) {
             return List.of();
