@@ -10,6 +10,8 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -20,13 +22,13 @@ import picocli.CommandLine.Spec;
 
 /**
  * {@code gatun demo}: everything at once, in one process and one temporary directory: a daemon with a RAM disk and a
- * file disk, a client that reads and writes them and checks what it reads, and the live table. Where QEMU and a guest's
- * kernel are at hand, a Linux guest as well.
+ * file disk, a client that reads and writes them and checks what it reads, two ends that talk through a switch, and the
+ * live table. Where QEMU and a guest's kernel are at hand, a Linux guest as well.
  */
 @Command(
         name = "demo",
         mixinStandardHelpOptions = true,
-        description = "Shows a daemon, two disks, a client and the live table; needs neither root nor hugepages.")
+        description = "Shows a daemon, disks, a switch, clients and the live table; needs neither root nor hugepages.")
 final class DemoCommand implements Callable<Integer> {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
     private static final int FILE_BYTES = 64 << 20;
@@ -60,14 +62,16 @@ final class DemoCommand implements Callable<Integer> {
         Path rpc = directory.resolve("rpc.sock");
         String ram = directory + "/ram.sock";
         String file = directory + "/file.sock";
-        String[] arguments = {
+        List<String> arguments = new ArrayList<>(List.of(
             "serve", "--rpc", rpc.toString(), "--log-level", "warn",
             "--bdev", "malloc:ram,size=256M", "--vhost-blk", ram + ",bdev=ram",
-            "--bdev", "file:file,path=" + image, "--vhost-blk", file + ",bdev=file"
-        };
+            "--bdev", "file:file,path=" + image, "--vhost-blk", file + ",bdev=file"));
+        for (String option : DemoSwitch.OPTIONS) {
+            arguments.add(option.replace("DIRECTORY", directory.toString()));
+        }
         say("A daemon, in this process. By hand it would be:");
         say("  gatun " + String.join(" ", arguments));
-        Daemon daemon = ServeCommand.parse(arguments).start();
+        Daemon daemon = ServeCommand.parse(arguments.toArray(String[]::new)).start();
         Thread served = Thread.ofPlatform().name("gatun-rpc").start(daemon::serve);
         boolean good = true;
         try (JsonRpcClient client = JsonRpcClient.connect(rpc, PATIENCE)) {
@@ -77,6 +81,8 @@ final class DemoCommand implements Callable<Integer> {
                     BlkBenchOptions.of(Path.of(ram)).mode(Mode.RANDRW).packed(true).verify(true));
             good &= run("The file disk through io_uring, reads and writes, every block verified", client,
                     BlkBenchOptions.of(Path.of(file)).mode(Mode.RANDRW).verify(true).spanBytes(FILE_BYTES));
+            say("");
+            good &= new DemoSwitch(out, client).run(directory, seconds);
             say("");
             good &= new DemoGuest(out).run(Path.of(ram), client);
         } finally {

@@ -14,8 +14,8 @@ import java.util.stream.Collectors;
 
 /**
  * {@code --port KIND:NAME,key=value,…}, {@code --switch NAME,ports=PORT+PORT,…} and {@code --loop MODE:PORT,…}, as the
- * calls they stand for. Keys are the method's parameters, with dashes for underscores, so nothing has to be listed here;
- * several values are joined by {@code +}.
+ * calls they stand for. Keys are the method's parameters, with dashes for underscores, so nothing has to be listed
+ * here; several values are joined by {@code +}.
  */
 final class NetOption {
     private static final String PORT_FORM = "KIND:NAME,key=value,… with KIND ";

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.StringJoiner;
 
-/** The part of {@link Rates} about packet ports: a line per queue pair, what was dropped so far, by cause, and switches. */
+/** The part of {@link Rates} about packets: a line per queue pair, what was dropped so far, by cause, and switches. */
 final class PortRates {
     private static final int NAME_WIDTH = 22;
 

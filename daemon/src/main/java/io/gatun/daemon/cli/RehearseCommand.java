@@ -48,7 +48,8 @@ final class RehearseCommand implements Callable<Integer> {
         try (JsonRpcClient client = JsonRpcClient.connect(rpc, PATIENCE)) {
             for (String method : new String[] {
                 "rpc_get_methods",
-                "bdev_get_bdevs", "bdev_get_iostat", "vhost_get_controllers", "framework_get_reactors", "port_get", "switch_get"
+                "bdev_get_bdevs", "bdev_get_iostat", "vhost_get_controllers", "framework_get_reactors",
+                "port_get", "switch_get"
             }) {
                 client.call(method, JsonNodeFactory.instance.objectNode());
             }

@@ -41,6 +41,8 @@ import picocli.CommandLine.Spec;
             "  gatun rpc bdev_malloc_create name=m1 block_size=512 num_blocks=131072",
             "  gatun rpc vhost_create_blk_controller ctrlr=/tmp/m1.sock dev_name=m1 packed_ring=on",
             "  gatun rpc bdev_set_qos_limit name=m1 rw_ios_per_sec=20000",
+            "  gatun rpc port_vhost_create name=p2 socket=/tmp/p2.sock queues=4",
+            "  gatun rpc switch_add_port name=br0 port=p2 access=10",
             "  gatun rpc bdev_get_iostat '{\"names\": [\"m1\"]}'",
             "  gatun rpc save_config > gatun.json; gatun serve --config gatun.json"
         })

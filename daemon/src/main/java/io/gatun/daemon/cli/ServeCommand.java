@@ -21,7 +21,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "serve",
         mixinStandardHelpOptions = true,
-        description = "Serves disks and network ports at vhost-user sockets until it is told to stop (SIGTERM, Ctrl-C).",
+        description = "Serves disks and networks at vhost-user sockets until it is told to stop (SIGTERM, Ctrl-C).",
         footer = {
             "",
             "A disk, KIND:NAME,…, is one of",

@@ -15,7 +15,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "top",
         mixinStandardHelpOptions = true,
-        description = "Shows what the running daemon does: its disks, queues and reactors, every second.",
+        description = "Shows what the running daemon does: its disks, ports, queues and reactors, every second.",
         footer = {"", "Examples:", "  gatun top", "  gatun top --interval 0.5 --count 10 > log"})
 final class TopCommand implements Callable<Integer> {
     private static final String CLEAR = "\033[H\033[J";

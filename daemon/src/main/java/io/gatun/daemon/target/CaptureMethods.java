@@ -51,7 +51,8 @@ final class CaptureMethods {
         NetPort port = target.net().port(arguments.string("name"));
         if (port.capture != null) {
             throw RpcException.errno(
-                    Errno.EBUSY, "port " + port.name() + " is captured to " + port.capture.file() + "; stop that first");
+                    Errno.EBUSY,
+                    "port " + port.name() + " is captured to " + port.capture.file() + "; stop that first");
         }
         try {
             Path file = Path.of(arguments.string("path")).toAbsolutePath();

@@ -82,7 +82,8 @@ final class Net implements AutoCloseable {
     /** Throws {@link RpcException} with EBUSY where something else decides about the port's packets. */
     static void checkUnused(NetPort port) {
         if (port.user != null) {
-            throw RpcException.errno(Errno.EBUSY, "port " + port.name() + " is used by " + port.user + "; end that first");
+            throw RpcException.errno(
+                    Errno.EBUSY, "port " + port.name() + " is used by " + port.user + "; end that first");
         }
     }
 

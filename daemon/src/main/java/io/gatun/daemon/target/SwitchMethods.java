@@ -127,7 +127,8 @@ final class SwitchMethods {
         NetSwitch bridge = target.net().bridge(arguments.string("name"));
         NetPort port = target.net().port(arguments.string("port"));
         if (!bridge.ports.containsKey(port)) {
-            throw RpcException.errno(Errno.ENOENT, "port " + port.name() + " is none of switch " + bridge.bridge.name());
+            throw RpcException.errno(
+                    Errno.ENOENT, "port " + port.name() + " is none of switch " + bridge.bridge.name());
         }
         target.net().detach(bridge, port);
         return BooleanNode.TRUE;

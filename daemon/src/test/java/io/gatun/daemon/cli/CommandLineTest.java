@@ -88,7 +88,8 @@ class CommandLineTest {
                 + " expected on or off",
         "--port vhost:p0,socket=/tmp/x,mac=1 | --port vhost:p0,socket=/tmp/x,mac=1: Invalid argument: mac must be a"
                 + " unicast address",
-        "--port tap:t0,mtu=67 | --port tap:t0,mtu=67: Invalid argument: a TAP interface's MTU is 68 to 65521 bytes, not 67",
+        "--port tap:t0,mtu=67 | --port tap:t0,mtu=67: Invalid argument: a TAP interface's MTU is 68 to 65521"
+                + " bytes, not 67",
         "--port null:a+b | --port null:a+b: Invalid argument: name=a+b: expected 1 to 63 letters",
         "--switch ports=p0 | --switch ports=p0: the name is missing: expected NAME,ports=PORT+PORT…",
         "--switch br0 | --switch br0: ports is missing: expected ports= and the names of --port, joined by +",
@@ -220,7 +221,8 @@ class CommandLineTest {
     void theQuickParserOfServeUnderstandsWhatPicocliDoes() throws ReflectiveOperationException {
         String[] arguments = {
             "serve", "--cores", "0", "--poll", "-s", "/tmp/a", "--config", "c", "--bdev", "x", "--bdev", "y",
-            "--vhost-blk", "z", "--vhost-dir", "/tmp", "--port", "p", "--switch", "b", "--loop", "l", "--loop", "m", "--metrics", "1", "--require-sealed-memory", "--wait-for-rpc",
+            "--vhost-blk", "z", "--vhost-dir", "/tmp", "--port", "p", "--switch", "b", "--loop", "l",
+            "--loop", "m", "--metrics", "1", "--require-sealed-memory", "--wait-for-rpc",
             "--log-level", "debug"
         };
         ServeCommand slow = new ServeCommand();

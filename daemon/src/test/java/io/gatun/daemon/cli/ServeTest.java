@@ -17,6 +17,8 @@ import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -26,6 +28,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -236,6 +239,19 @@ class ServeTest {
             }
             assertTrue(disk.path("bdevs").path(0).path("num_read_ops").asLong() > 0, disk.toString());
         }
+    }
+
+    @Test
+    void theDemosEndsTalkThroughTheSwitch() throws Exception {
+        String[] options = Arrays.stream(DemoSwitch.OPTIONS)
+                .map(option -> option.replace("DIRECTORY", directory.toString()))
+                .toArray(String[]::new);
+        StringWriter told = new StringWriter();
+        try (Running _ = new Running(options); JsonRpcClient client = connect()) {
+            assertTrue(new DemoSwitch(new PrintWriter(told), client).run(directory, 1), told::toString);
+            assertEquals(2, client.call("port_get", null).size(), "the ends are gone again");
+        }
+        assertTrue(told.toString().contains("02:00:00:00:00:00 is at p1"), told::toString);
     }
 
     @Test

@@ -84,8 +84,8 @@ class NetMethodsTest {
         "-19 | No such device: no port is called x | port_delete | {'name': 'x'}",
         "-19 | No such device: no port is called x | loop_create | {'mode': 'rxonly', 'ports': ['x']}",
         "-19 | No such device: no loop is called x; there is none yet | loop_delete | {'name': 'x'}",
-        "-32602 | Invalid parameters: mode=\"csum\": expected one of io, macswap, rxonly, txonly, icmpecho | loop_create"
-                + " | {'mode': 'csum', 'ports': ['n0']}",
+        "-32602 | Invalid parameters: mode=\"csum\": expected one of io, macswap, rxonly, txonly, icmpecho"
+                + " | loop_create | {'mode': 'csum', 'ports': ['n0']}",
         "-22 | Invalid argument: ports=: expected one port for macswap | loop_create"
                 + " | {'mode': 'macswap', 'ports': []}",
         "-22 | Invalid argument: ports=n0+n1: expected one port for macswap | loop_create"
