@@ -23,7 +23,7 @@ import picocli.CommandLine.Spec;
 /**
  * {@code gatun demo}: everything at once, in one process and one temporary directory: a daemon with a RAM disk and a
  * file disk, a client that reads and writes them and checks what it reads, two ends that talk through a switch, and the
- * live table. Where QEMU and a guest's kernel are at hand, a Linux guest as well.
+ * live table. Where QEMU and a guest's kernel are at hand, Linux guests as well.
  */
 @Command(
         name = "demo",
@@ -84,7 +84,10 @@ final class DemoCommand implements Callable<Integer> {
             say("");
             good &= new DemoSwitch(out, client).run(directory, seconds);
             say("");
-            good &= new DemoGuest(out).run(Path.of(ram), client);
+            DemoGuests guests = new DemoGuests(out, client);
+            good &= guests.useDisk(Path.of(ram));
+            say("");
+            good &= guests.talk(directory);
         } finally {
             daemon.stop();
             join(served);

@@ -1,136 +1,75 @@
 package io.gatun.daemon.cli;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import io.gatun.daemon.rpc.JsonRpcClient;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
-import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 
-/**
- * The demo's Linux guest, where QEMU and the lab's guest image are at hand ({@code $GATUN_LAB}, {@code
- * ~/.cache/gatun/lab}: the peer tests fill it). Says what is missing otherwise.
- */
-final class DemoGuest {
-    private static final String QEMU = "qemu-system-x86_64";
+/** A Linux guest of the demo, driven by its serial console: it says what it does, and ends within two minutes. */
+final class DemoGuest implements AutoCloseable {
     private static final int PATIENCE_SECONDS = 120;
 
+    private final String name;
     private final PrintWriter out;
+    private final Process process;
+    private final BufferedReader console;
+    private final Writer keyboard;
+    private final Thread watchdog;
 
-    DemoGuest(PrintWriter out) {
+    /** Starts a guest with a command of {@link DemoLab}. */
+    DemoGuest(String name, List<String> command, PrintWriter out) throws IOException {
+        this.name = name;
         this.out = out;
+        process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        console = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+        keyboard = new BufferedWriter(new OutputStreamWriter(process.getOutputStream(), StandardCharsets.UTF_8));
+        watchdog = Thread.ofPlatform().daemon().start(this::endInTime);
     }
 
-    /**
-     * Boots a guest on the disk at {@code socket}; true if it found its disk, or if there is nothing to boot it with.
-     */
-    boolean run(Path socket, JsonRpcClient client) {
-        Path lab = Optional.ofNullable(System.getenv("GATUN_LAB"))
-                .filter(value -> !value.isBlank())
-                .map(Path::of)
-                .orElseGet(() -> Path.of(System.getProperty("user.home"), ".cache", "gatun", "lab"));
-        Optional<Path> qemu = Stream.of(System.getenv().getOrDefault("PATH", "").split(File.pathSeparator, -1))
-                .map(folder -> Path.of(folder, QEMU))
-                .filter(Files::isExecutable)
-                .findFirst();
-        Optional<Path> kernel = newest(lab.resolve("kernel/boot"), "vmlinuz-");
-        Optional<Path> initramfs = newest(lab, "initramfs-");
-        if (qemu.isEmpty() || kernel.isEmpty() || initramfs.isEmpty()) {
-            out.println("No guest: " + (qemu.isEmpty() ? QEMU + " is not on PATH" : "no guest image in " + lab
-                    + " (the peer tests of ./gatun test make one)") + ".");
-            return true;
-        }
-        out.println("== A Linux guest in QEMU on the RAM disk, packed ring (emulated, so give it a minute)");
-        out.flush();
-        try {
-            return boot(List.of(
-                    qemu.get().toString(),
-                    "-machine", "q35,memory-backend=memory",
-                    "-accel", "tcg,thread=multi",
-                    "-object", "memory-backend-memfd,id=memory,size=256M,share=on",
-                    "-m", "256", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-                    "-serial", "stdio",
-                    "-kernel", kernel.get().toString(),
-                    "-initrd", initramfs.get().toString(),
-                    "-append", "console=ttyS0 quiet panic=-1",
-                    "-chardev", "socket,id=disk,path=" + socket,
-                    "-device", "vhost-user-blk-pci,chardev=disk,packed=on"), client);
-        } catch (IOException e) {
-            out.println("gatun: the guest failed: " + e.getMessage());
-            return false;
-        }
-    }
-
-    private boolean boot(List<String> command, JsonRpcClient client) throws IOException {
-        Process guest = new ProcessBuilder(command).redirectErrorStream(true).start();
-        Thread watchdog = Thread.ofPlatform().daemon().start(() -> endIn(guest));
-        boolean found = false;
-        try (BufferedReader console =
-                        new BufferedReader(new InputStreamReader(guest.getInputStream(), StandardCharsets.UTF_8));
-                Writer keyboard =
-                        new BufferedWriter(new OutputStreamWriter(guest.getOutputStream(), StandardCharsets.UTF_8))) {
-            String line = console.readLine();
-            while (line != null) {
-                out.println("  guest: " + line);
-                out.flush();
-                found |= line.startsWith("STEP-OK info");
-                if (line.startsWith("GUEST-UP")) {
-                    keyboard.write("info vda\npoweroff\n");
-                    keyboard.flush();
-                } else if (line.startsWith("STEP-OK")) {
-                    showQueues(client);
-                }
-                line = console.readLine();
+    /** Shows what the guest says until a line begins with {@code good}; false if it ended before, or failed a step. */
+    boolean await(String good) throws IOException {
+        String line = console.readLine();
+        while (line != null) {
+            out.println("  " + name + ": " + line);
+            out.flush();
+            if (line.startsWith(good)) {
+                return true;
             }
-        } finally {
-            guest.destroyForcibly();
-            watchdog.interrupt();
-        }
-        return found;
-    }
-
-    private void showQueues(JsonRpcClient client) {
-        for (JsonNode controller : client.call("vhost_get_controllers", null)) {
-            for (JsonNode queue : controller.path("queues")) {
-                if (queue.path("started").asBoolean()) {
-                    out.println("  gatun: " + controller.path("ctrlr").asText() + " queue "
-                            + queue.path("index").asInt() + ": " + queue.path("reads").asLong() + " reads, "
-                            + (queue.path("packed").asBoolean() ? "packed" : "split") + " ring");
-                }
+            if (line.startsWith("STEP-FAIL")) {
+                return false;
             }
+            line = console.readLine();
         }
+        return false;
     }
 
-    private static void endIn(Process guest) {
+    /** Has a step done, such as {@code ping 10.0.0.2 20}; false if the guest failed at it. */
+    boolean run(String step) throws IOException {
+        keyboard.write(step + "\n");
+        keyboard.flush();
+        return await("STEP-OK " + step.split(" ", 2)[0]);
+    }
+
+    @Override
+    public void close() {
+        process.destroyForcibly();
+        watchdog.interrupt();
+    }
+
+    private void endInTime() {
         try {
-            guest.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS);
-            guest.destroyForcibly();
+            boolean ended = process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS);
+            if (!ended) {
+                process.destroyForcibly();
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-        }
-    }
-
-    private static Optional<Path> newest(Path folder, String prefix) {
-        if (!Files.isDirectory(folder)) {
-            return Optional.empty();
-        }
-        try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(file -> file.getFileName().toString().startsWith(prefix)
-                            && !file.toString().endsWith(".partial"))
-                    .max((a, b) -> Long.compare(a.toFile().lastModified(), b.toFile().lastModified()));
-        } catch (IOException e) {
-            return Optional.empty();
         }
     }
 }
