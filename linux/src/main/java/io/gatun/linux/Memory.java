@@ -49,6 +49,11 @@ public final class Memory {
     public static final boolean CHECKED = Boolean.getBoolean("gatun.memory.checked");
 
     private static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
+    private static final int COPY_STEP = 32;
+
+    /** From here on a bulk copy is faster, despite its call. */
+    private static final int COPY_BY_HAND = 256;
+
     private static final long USER_SPACE = (1L << 56) - 1;
     private static final VarHandle SHORT = JAVA_SHORT.varHandle();
     private static final VarHandle INT = JAVA_INT.varHandle();
@@ -178,6 +183,39 @@ public final class Memory {
         check(source, length);
         checkStore(target, length);
         MemorySegment.copy(ALL, source, ALL, target, length);
+    }
+
+    /**
+     * Copies {@code length} bytes between ranges that do not overlap: faster than {@link #copy} for what is about as
+     * long as a small packet, as it needs no call.
+     */
+    public static void copyApart(long source, long target, int length) {
+        if (length < COPY_STEP || length > COPY_BY_HAND) {
+            copy(source, target, length);
+            return;
+        }
+        check(source, length);
+        checkStore(target, length);
+        long from = base(source);
+        long to = base(target);
+        int last = length - COPY_STEP;
+        for (int at = 0; at < last; at += COPY_STEP) {
+            copyStep(from + at, to + at);
+        }
+        // The rest, and some of the step before once more.
+        copyStep(from + last, to + last);
+    }
+
+    /** Copies {@value #COPY_STEP} bytes. */
+    private static void copyStep(long from, long to) {
+        long first = ALL.get(JAVA_LONG_UNALIGNED, from);
+        long second = ALL.get(JAVA_LONG_UNALIGNED, from + 8);
+        long third = ALL.get(JAVA_LONG_UNALIGNED, from + 16);
+        long fourth = ALL.get(JAVA_LONG_UNALIGNED, from + 24);
+        ALL.set(JAVA_LONG_UNALIGNED, to, first);
+        ALL.set(JAVA_LONG_UNALIGNED, to + 8, second);
+        ALL.set(JAVA_LONG_UNALIGNED, to + 16, third);
+        ALL.set(JAVA_LONG_UNALIGNED, to + 24, fourth);
     }
 
     /** Copies memory into a Java array. */

@@ -20,6 +20,24 @@ class MemoryTest {
     }
 
     @Test
+    void copiesEveryShortLengthAndNothingBehindIt() {
+        try (Mapping from = Mapping.anonymous(4096);
+                Mapping to = Mapping.anonymous(4096)) {
+            for (int i = 0; i < 600; i++) {
+                Memory.putByte(from.address() + i, (byte) (i * 31 + 7));
+            }
+            for (int length = 0; length < 300; length++) {
+                Memory.fill(to.address(), 600, (byte) 0x55);
+                Memory.copyApart(from.address() + 3, to.address() + 5, length);
+                for (int i = 0; i < 400; i++) {
+                    int expected = i >= 5 && i < 5 + length ? (byte) ((i - 2) * 31 + 7) : 0x55;
+                    assertEquals(expected, Memory.getByte(to.address() + i));
+                }
+            }
+        }
+    }
+
+    @Test
     void valuesAreLittleEndianAndZeroExtended() {
         Memory.putLong(a, 0xf1f2_f3f4_f5f6_f7f8L);
         assertEquals((byte) 0xf8, Memory.getByte(a));

@@ -191,6 +191,11 @@ final class VanishingMemory {
             add("fill, " + length, a -> Memory.fill(a, length, (byte) 0));
             add("fill with sink, " + length, a -> Memory.fill(a, length, (byte) sink));
         }
+        for (int length : new int[] {8, 32, 60, 64, 65, 256, 257}) {
+            add("copyApart from, " + length, a -> Memory.copyApart(a, SAFE.address(), length));
+            add("copyApart to, " + length, a -> Memory.copyApart(SAFE.address(), a, length));
+        }
+        add("touch", a -> Memory.touch(a, 64));
         add("copy from odd", a -> Memory.copy(a + 1, SAFE.address(), 513));
         add("copy to odd", a -> Memory.copy(SAFE.address(), a + 1, 513));
         add("copy within", a -> Memory.copy(a, a + 64, 512));

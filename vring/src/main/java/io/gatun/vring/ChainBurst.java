@@ -1,5 +1,6 @@
 package io.gatun.vring;
 
+import io.gatun.linux.Memory;
 import java.util.Arrays;
 
 /**
@@ -50,6 +51,10 @@ public final class ChainBurst {
 
     private int segmentCount;
 
+    /** What {@link #fetchHeads} read: somebody has to take it, or nothing would be read. */
+    @SuppressWarnings("UnusedVariable")
+    private int fetched;
+
     /** Makes an empty burst for up to {@code capacity} chains. */
     public ChainBurst(int capacity) {
         ids = new int[capacity];
@@ -78,6 +83,15 @@ public final class ChainBurst {
         return sum(firstSegments[index], firstSegments[index] + readableCounts[index]);
     }
 
+    /** Reads a byte of every chain, so that the misses of whoever reads or writes there next have overlapped. */
+    public void fetchHeads() {
+        int sum = 0;
+        for (int i = 0; i < count; i++) {
+            sum += Memory.getByte(addresses[firstSegments[i]]);
+        }
+        fetched = sum;
+    }
+
     private long sum(int from, int to) {
         long bytes = 0;
         for (int i = from; i < to; i++) {
@@ -91,21 +105,72 @@ public final class ChainBurst {
         segmentCount = 0;
     }
 
-    /** Appends a chain of one segment; its id is in its place already. */
-    void append(long hostAddress, int lengthBytes, int readableCount, int descriptorCount) {
+    /**
+     * Appends the chains of one descriptor each that {@link #words} describes in the packed ring's form, up to the first
+     * whose range is not one segment; returns how many.
+     *
+     * @param first host address of the first descriptor; the others follow it
+     */
+    int appendRun(GuestMemory memory, long first, int available) {
+        reserve(available);
         int at = count;
         int segment = segmentCount;
-        if (segment == addresses.length) {
-            grow(1);
+        long[] run = words;
+        int[] runIds = ids;
+        int taken = 0;
+        while (taken < available) {
+            long word = run[taken];
+            long address = Memory.getLong(first + ((long) taken << PackedLayout.DESCRIPTOR_SHIFT));
+            long host = DeviceQueue.oneSegment(memory, address, word & 0xffff_ffffL);
+            if (host == GuestMemory.UNMAPPED) {
+                break;
+            }
+            runIds[at + taken] = (int) (word >>> PackedLayout.WORD_ID_SHIFT) & 0xffff;
+            boolean writable = ((int) (word >>> PackedLayout.WORD_FLAGS_SHIFT) & PackedLayout.DESC_F_WRITE) != 0;
+            put(at + taken, segment + taken, host, (int) word, writable ? 0 : 1);
+            taken++;
         }
+        count = at + taken;
+        segmentCount = segment + taken;
+        return taken;
+    }
+
+    /**
+     * As {@link #appendRun(GuestMemory, long, int)} for a split ring: the descriptors {@code ids[count …]} of a table,
+     * up to the first that is not alone.
+     */
+    int appendHeads(GuestMemory memory, long table, int until) {
+        reserve(until - count);
+        int at = count;
+        int behind = segmentCount - at;
+        int[] heads = ids;
+        while (at < until) {
+            long descriptor = table + ((long) heads[at] << SplitLayout.DESCRIPTOR_SHIFT);
+            long address = Memory.getLong(descriptor);
+            long word = Memory.getLong(descriptor + SplitLayout.DESCRIPTOR_LENGTH);
+            int flags = (int) (word >>> 32);
+            long host = (flags & (SplitLayout.DESC_F_NEXT | SplitLayout.DESC_F_INDIRECT)) == 0
+                    ? DeviceQueue.oneSegment(memory, address, word & 0xffff_ffffL)
+                    : GuestMemory.UNMAPPED;
+            if (host == GuestMemory.UNMAPPED) {
+                break;
+            }
+            put(at, at + behind, host, (int) word, (flags & SplitLayout.DESC_F_WRITE) == 0 ? 1 : 0);
+            at++;
+        }
+        int taken = at - count;
+        count = at;
+        segmentCount += taken;
+        return taken;
+    }
+
+    private void put(int at, int segment, long hostAddress, int lengthBytes, int readableCount) {
         addresses[segment] = hostAddress;
         lengths[segment] = lengthBytes;
-        segmentCount = segment + 1;
         firstSegments[at] = segment;
         segmentCounts[at] = 1;
         readableCounts[at] = readableCount;
-        descriptorCounts[at] = descriptorCount;
-        count = at + 1;
+        descriptorCounts[at] = 1;
     }
 
     /** Appends a chain that was followed. */
@@ -113,9 +178,7 @@ public final class ChainBurst {
         int at = count;
         int segment = segmentCount;
         int segments = followed.segmentCount;
-        if (segment + segments > addresses.length) {
-            grow(segments);
-        }
+        reserve(segments);
         System.arraycopy(followed.addresses, 0, addresses, segment, segments);
         System.arraycopy(followed.lengths, 0, lengths, segment, segments);
         segmentCount = segment + segments;
@@ -127,7 +190,10 @@ public final class ChainBurst {
         count = at + 1;
     }
 
-    private void grow(int more) {
+    private void reserve(int more) {
+        if (segmentCount + more <= addresses.length) {
+            return;
+        }
         int wanted = Math.max(2 * addresses.length, segmentCount + more);
         addresses = Arrays.copyOf(addresses, wanted);
         lengths = Arrays.copyOf(lengths, wanted);

@@ -208,20 +208,7 @@ public final class PackedDeviceQueue extends DeviceQueue {
         int available = fetchWords(burst.words, first, most);
         // Acquire: as in pop, once for all of them.
         Memory.acquireFence();
-        GuestMemory memory = memory();
-        int taken = 0;
-        while (taken < available) {
-            long word = burst.words[taken];
-            long address = Memory.getLong(first + ((long) taken << DESCRIPTOR_SHIFT));
-            long host = oneSegment(memory, address, word & 0xffff_ffffL);
-            if (host == GuestMemory.UNMAPPED) {
-                break;
-            }
-            int readable = ((int) (word >>> WORD_FLAGS_SHIFT) & DESC_F_WRITE) == 0 ? 1 : 0;
-            burst.ids[burst.count] = (int) (word >>> WORD_ID_SHIFT) & 0xffff;
-            burst.append(host, (int) word, readable, 1);
-            taken++;
-        }
+        int taken = burst.appendRun(memory(), first, available);
         advanceAvail(taken);
         outstanding += taken;
         return taken;

@@ -86,15 +86,44 @@ final class PackedUsed {
     }
 
     void put(ChainBurst burst, int from, int to) {
-        for (int i = from; i < to; i++) {
-            int writtenBytes = burst.writtenBytes[i];
-            if (inOrder) {
+        if (inOrder) {
+            for (int i = from; i < to; i++) {
+                int writtenBytes = burst.writtenBytes[i];
                 putInOrder(burst.ids[i], writtenBytes, writtenBytes == burst.writableBytes(i));
-            } else {
-                write(next, phase, burst.ids[i], writtenBytes);
+                advance(burst.descriptorCounts[i]);
             }
-            advance(burst.descriptorCounts[i]);
+        } else if (from < to) {
+            put(burst.ids[from], burst.descriptorCounts[from], burst.writtenBytes[from], 0);
+            putBehind(burst, from + 1, to);
         }
+    }
+
+    /** Chains that are not the first of a batch; state is in locals meanwhile. */
+    private void putBehind(ChainBurst burst, int from, int to) {
+        int[] ids = burst.ids;
+        int[] counts = burst.descriptorCounts;
+        int[] written = burst.writtenBytes;
+        long base = Memory.base(ring);
+        int slot = next;
+        int mark = phase;
+        int slots = 0;
+        for (int i = from; i < to; i++) {
+            int bytes = written[i];
+            int flags = bytes == 0 ? mark : mark | DESC_F_WRITE;
+            long idAndFlags = (ids[i] | flags << 16) & 0xffff_ffffL;
+            Memory.putLong(
+                    base + ((long) slot << DESCRIPTOR_SHIFT) + DESCRIPTOR_WORD,
+                    (bytes & 0xffff_ffffL) | idAndFlags << WORD_ID_SHIFT);
+            slots += counts[i];
+            slot += counts[i];
+            if (slot >= size) {
+                slot -= size;
+                mark ^= PHASE;
+            }
+        }
+        next = slot;
+        phase = mark;
+        pendingSlots += slots;
     }
 
     private void advance(int slots) {

@@ -150,24 +150,15 @@ public final class SplitDeviceQueue extends DeviceQueue {
 
     /** Appends the buffers that start at {@link ChainBurst#ids}, already proven to be in the table. */
     private boolean fetchBuffers(ChainBurst burst, int count) {
-        GuestMemory memory = memory();
         long table = Memory.base(descriptors);
-        int[] heads = burst.ids;
-        for (int i = 0; i < count; i++) {
-            long descriptor = table + ((long) heads[i] << SplitLayout.DESCRIPTOR_SHIFT);
-            long address = Memory.getLong(descriptor);
-            long word = Memory.getLong(descriptor + SplitLayout.DESCRIPTOR_LENGTH);
-            int flags = (int) (word >>> 32) & FLAGS_MASK;
-            long host = (flags & (SplitLayout.DESC_F_NEXT | SplitLayout.DESC_F_INDIRECT)) == 0
-                    ? oneSegment(memory, address, word & 0xffff_ffffL)
-                    : GuestMemory.UNMAPPED;
-            if (host != GuestMemory.UNMAPPED) {
-                burst.append(host, (int) word, (flags & SplitLayout.DESC_F_WRITE) == 0 ? 1 : 0, 1);
-            } else if (take(burst.chain, heads[i])) {
+        while (burst.count < count) {
+            burst.appendHeads(memory(), table, count);
+            if (burst.count < count) {
                 // Fetched anew: what was seen above only chose this way.
+                if (!take(burst.chain, burst.ids[burst.count])) {
+                    return false;
+                }
                 burst.append(burst.chain);
-            } else {
-                return false;
             }
         }
         return true;

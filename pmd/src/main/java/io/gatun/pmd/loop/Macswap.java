@@ -28,6 +28,7 @@ public final class Macswap implements Forwarder {
 
     @Override
     public void forward(RxQueue from, Burst burst) {
+        burst.fetchHeads();
         Lane lane = lanes[from.index()];
         int[] chosen = lane.chosen;
         int[] lengths = burst.lengths;

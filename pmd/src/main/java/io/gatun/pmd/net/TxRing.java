@@ -115,6 +115,7 @@ final class TxRing implements QueueHandler {
         if (count > sent.length) {
             sent = new int[count];
         }
+        burst.fetchHeads();
         sentCount = 0;
         filled = 0;
         int at = 0;
@@ -143,6 +144,7 @@ final class TxRing implements QueueHandler {
 
     /** Fills the chains just popped with packets from {@code at} on; returns the first that is left. */
     private int fill(Burst burst, int[] which, int at, int count) {
+        chains.fetchHeads();
         int chain = 0;
         int next = at;
         while (next < count && chain < chains.count) {
@@ -180,7 +182,7 @@ final class TxRing implements QueueHandler {
         long target = Memory.base(chains.addresses[chains.firstSegments[chain]]);
         int length = burst.lengths[packet];
         writeHeader(target, burst, packet, 1);
-        Memory.copy(burst.addresses[packet], target + headerBytes, length);
+        Memory.copyApart(burst.addresses[packet], target + headerBytes, length);
         chains.writtenBytes[chain] = headerBytes + length;
         return 1;
     }

@@ -50,6 +50,7 @@ final class NetGuest implements AutoCloseable {
 
         ThisPort() {
             super("guest");
+            setMtu(MAX_MTU);
         }
 
         @Override
