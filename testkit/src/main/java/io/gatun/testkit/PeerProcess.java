@@ -43,8 +43,11 @@ public final class PeerProcess implements AutoCloseable {
         ALIVE.add(process);
         CompletableFuture<Process> _ = process.onExit()
                 .orTimeout(lifetime.toMillis(), TimeUnit.MILLISECONDS)
-                .whenComplete((_, _) -> {
-                    destroy(process);
+                .whenComplete((_, late) -> {
+                    // A process that has ended by itself is left alone: this would close its output, perhaps unread.
+                    if (late != null) {
+                        destroy(process);
+                    }
                     ALIVE.remove(process);
                 });
         collect(process.getInputStream(), output, name + "-out");

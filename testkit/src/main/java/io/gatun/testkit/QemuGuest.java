@@ -25,6 +25,7 @@ public final class QemuGuest implements AutoCloseable {
     private final PeerProcess process;
     private final Path qmpSocket;
     private QmpClient qmp;
+    private boolean closed;
 
     private QemuGuest(Lab.Workspace workspace, PeerProcess process, Path qmpSocket) {
         this.workspace = workspace;
@@ -94,6 +95,10 @@ public final class QemuGuest implements AutoCloseable {
 
     @Override
     public void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
         if (qmp != null) {
             qmp.close();
         }

@@ -60,7 +60,7 @@ public final class SwitchServer implements AutoCloseable {
         return this;
     }
 
-    /** Starts the process, for the first time or again; returns when it listens everywhere. */
+    /** Starts the process, for the first time or again; returns when it has made everything. */
     public SwitchServer start() {
         List<String> command = new ArrayList<>(List.of(
                 program.script().toString(), "serve", "--rpc", workspace.path("rpc.sock").toString()));
@@ -70,6 +70,7 @@ public final class SwitchServer implements AutoCloseable {
             for (String name : listening) {
                 ListeningSockets.await(socket(name), process, START_TIMEOUT);
             }
+            process.errors().await("gatun to be ready", 0, line -> line.contains(" ready, pid "), START_TIMEOUT);
             return this;
         } catch (AssertionError e) {
             close();

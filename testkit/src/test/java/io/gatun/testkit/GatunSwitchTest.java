@@ -93,9 +93,10 @@ class GatunSwitchTest {
                         guest -> guest.nic(GuestNic.at(server.socket("trunk"), "52:54:00:77:00:03")))) {
             guests.up(1500);
             guests.a.run("no_ping " + GuestPair.ADDRESS_B, GuestPair.STEP);
-            guests.b.run("vlan_up eth1 10 10.77.0.10/24", GuestPair.STEP);
-            guests.a.run("ping 10.77.0.10 20", GuestPair.STEP);
-            guests.a.run("ping 10.77.0.10 20 1472", GuestPair.STEP);
+            guests.b.run("vlan_up eth1 10 10.78.0.2/24", GuestPair.STEP);
+            guests.a.run("net_up eth0 10.78.0.1/24", GuestPair.STEP);
+            guests.a.run("ping 10.78.0.2 20", GuestPair.STEP);
+            guests.a.run("ping 10.78.0.2 20 1472", GuestPair.STEP);
             guests.a.run("no_ping " + GuestPair.ADDRESS_B, GuestPair.STEP);
             guests.powerOff();
         }
