@@ -1,11 +1,15 @@
 package io.gatun.testkit;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -18,6 +22,7 @@ import java.util.regex.Pattern;
  */
 public final class Testpmd implements AutoCloseable {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final long STEP_NANOS = 50_000_000;
     private static final Pattern COUNTER = Pattern.compile("([RT]X-(?:packets|errors|missed|bytes)):\\s+(\\d+)");
     private static final Pattern END_OF_STATISTICS = Pattern.compile("\\s*Tx-pps:.*");
     private static final AtomicInteger NEXT = new AtomicInteger();
@@ -49,6 +54,9 @@ public final class Testpmd implements AutoCloseable {
      * device connects; {@link #awaitReady} waits for that.
      */
     public static Testpmd start(TestpmdSpec spec) {
+        if (spec.listens()) {
+            removeLeftOver(spec.socket());
+        }
         Testpmd testpmd = new Testpmd(spec);
         try {
             if (spec.listens()) {
@@ -58,6 +66,15 @@ public final class Testpmd implements AutoCloseable {
         } catch (Throwable t) {
             testpmd.close();
             throw t;
+        }
+    }
+
+    /** A testpmd that was killed leaves its socket, and the next one will not listen there. */
+    private static void removeLeftOver(Path socket) {
+        try {
+            Files.deleteIfExists(socket);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot remove " + socket, e);
         }
     }
 
@@ -124,13 +141,26 @@ public final class Testpmd implements AutoCloseable {
                     case "TX-packets" -> sent = value;
                     case "RX-bytes" -> bytes = value;
                     case "RX-errors" -> errors += value;
-                    default -> {
-                        // TX-errors counts what the peer had no buffer for.
-                    }
+                    default -> {} // TX-errors counts what the peer had no buffer for
                 }
             }
         }
         return new Statistics(received, sent, bytes, errors);
+    }
+
+    /** Waits until it has received so many packets. @throws AssertionError if they do not come in time */
+    public Statistics awaitReceived(long packets, Duration patience) {
+        long deadline = System.nanoTime() + patience.toNanos();
+        Statistics seen = statistics();
+        while (seen.received() < packets) {
+            if (System.nanoTime() > deadline) {
+                throw new AssertionError(
+                        "waited " + patience + " for " + packets + " packets, seen " + seen + "\n" + process.tail());
+            }
+            LockSupport.parkNanos(STEP_NANOS);
+            seen = statistics();
+        }
+        return seen;
     }
 
     /** Has it end by itself. @throws AssertionError if it does not, or reports a failure */

@@ -1,11 +1,9 @@
 package io.gatun.testkit;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gatun.testkit.TestpmdSpec.RingKind;
 import java.time.Duration;
-import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -27,22 +25,11 @@ class TestpmdTest {
                 first.awaitReady().forward();
                 second.awaitReady().forward();
                 Testpmd driving = driverListens ? first : second;
-                Testpmd.Statistics seen = awaitReceived(driving, 100_000);
+                Testpmd.Statistics seen = driving.awaitReceived(100_000, Duration.ofSeconds(30));
                 assertEquals(0, seen.errors());
                 second.quit();
                 first.quit();
             }
         }
-    }
-
-    private static Testpmd.Statistics awaitReceived(Testpmd testpmd, long packets) {
-        long deadline = System.nanoTime() + Duration.ofSeconds(30).toNanos();
-        Testpmd.Statistics seen = testpmd.statistics();
-        while (seen.received() < packets) {
-            assertTrue(System.nanoTime() < deadline, "only " + seen);
-            LockSupport.parkNanos(50_000_000);
-            seen = testpmd.statistics();
-        }
-        return seen;
     }
 }

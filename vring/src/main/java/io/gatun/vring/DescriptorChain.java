@@ -72,6 +72,13 @@ public final class DescriptorChain {
         }
     }
 
+    /** Takes every segment there is so far as device-readable. */
+    void makeReadable() {
+        readableCount = segmentCount;
+        readableBytes += writableBytes;
+        writableBytes = 0;
+    }
+
     private void grow() {
         int wanted = Math.max(8, 2 * addresses.length);
         addresses = Arrays.copyOf(addresses, wanted);

@@ -326,7 +326,12 @@ public final class PackedDeviceQueue extends DeviceQueue {
             long word = Memory.getLong(at + DESCRIPTOR_WORD);
             boolean writable = ((int) (word >>> WORD_FLAGS_SHIFT) & DESC_F_WRITE) != 0;
             if (!writable && chain.segmentCount != chain.readableCount) {
-                return fail("a device-readable descriptor follows a device-writable one in an indirect table");
+                // DPDK's driver marks the header of what it transmits, in a table's first descriptor, as writable. To
+                // read what may be written harms nobody.
+                if (at != table + PackedLayout.DESCRIPTOR_BYTES) {
+                    return fail("a device-readable descriptor follows a device-writable one in an indirect table");
+                }
+                chain.makeReadable();
             }
             if (!append(chain, Memory.getLong(at), word & 0xffff_ffffL, writable)) {
                 return false;

@@ -247,12 +247,28 @@ class PackedHostileDriverTest {
     }
 
     @Test
-    @DisplayName("§2.8.17: a writable descriptor before a readable one, in an indirect table")
+    @DisplayName("§2.8.17: a table's first descriptor alone may be marked writable by mistake, as DPDK's driver does")
+    void writableHeaderInATable() {
+        long table = ring.buffer(48);
+        ring.descriptorAt(table, buffer, 12, 0, WRITE);
+        ring.descriptorAt(table + 16, buffer + 64, 16, 0, 0);
+        ring.descriptorAt(table + 32, buffer + 128, 20, 0, WRITE);
+        ring.offer(0, table, 48, 0, INDIRECT);
+        assertTrue(device.pop(chain), device.brokenReason());
+        assertEquals(3, chain.segmentCount);
+        assertEquals(2, chain.readableCount);
+        assertEquals(28, chain.readableBytes);
+        assertEquals(20, chain.writableBytes);
+    }
+
+    @Test
+    @DisplayName("§2.8.17: writable descriptors before a readable one, in an indirect table")
     void writableBeforeReadableInATable() {
-        long table = ring.buffer(32);
+        long table = ring.buffer(48);
         ring.descriptorAt(table, buffer, 16, 0, WRITE);
-        ring.descriptorAt(table + 16, buffer, 16, 0, 0);
-        ring.offer(0, table, 32, 0, INDIRECT);
+        ring.descriptorAt(table + 16, buffer, 16, 0, WRITE);
+        ring.descriptorAt(table + 32, buffer, 16, 0, 0);
+        ring.offer(0, table, 48, 0, INDIRECT);
         assertBreaks("device-readable descriptor follows");
     }
 

@@ -31,8 +31,8 @@ final class NetBenchWorker implements Runnable {
     private static final int BURST = 32;
     private static final int POLLS_PER_LOOK = 1 << 10;
     private static final int LOOKS_PER_CHECK = 1 << 12;
-    private static final long GIVEN_UP_NANOS = 50_000_000;
-    private static final long DRAIN_NANOS = 200_000_000;
+    private static final long GIVEN_UP_NANOS = 500_000_000;
+    private static final long DRAIN_NANOS = 500_000_000;
     private static final long LONGEST_NANOS = 100_000_000_000L;
     private static final int FAULTS_KEPT = 8;
 
