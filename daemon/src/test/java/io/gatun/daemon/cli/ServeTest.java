@@ -98,7 +98,11 @@ class ServeTest {
     @Test
     void stopsCleanlyOnSigterm() throws Exception {
         Path disk = directory.resolve("m0.sock");
-        Process daemon = child("--bdev", "malloc:m0,size=1M", "--vhost-blk", disk + ",bdev=m0");
+        Path port = directory.resolve("p0.sock");
+        Process daemon = child(
+                "--bdev", "malloc:m0,size=1M", "--vhost-blk", disk + ",bdev=m0",
+                "--port", "vhost:p0,socket=" + port, "--port", "null:n0,size=60", "--switch", "br0,ports=p0+n0",
+                "--port", "virtio-user:u0,socket=" + port, "--loop", "txonly:u0");
         try (JsonRpcClient client = connect()) {
             assertEquals(1, client.call("vhost_get_controllers", null).size());
             assertTrue(Files.exists(disk));
@@ -106,6 +110,7 @@ class ServeTest {
             assertEquals(0, exitCode(daemon), () -> "the log is " + read());
         }
         assertFalse(Files.exists(disk));
+        assertFalse(Files.exists(port));
         assertFalse(Files.exists(directory.resolve("rpc.sock")));
     }
 
