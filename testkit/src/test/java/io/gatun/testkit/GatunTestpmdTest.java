@@ -21,8 +21,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Every kind of ring between DPDK and Gatun, either way round: millions of packets go there and come back, and with each
- * kind every byte of every packet is checked once.
+ * Every kind of ring between DPDK and Gatun, either way round: millions of packets go there and come back, and with
+ * each kind every byte of every packet is checked once.
  *
  * <p>Both ends poll: each has a core of its own where there are two.
  */

@@ -104,8 +104,8 @@ public abstract sealed class DriverQueue permits SplitDriverQueue, PackedDriverQ
     public abstract int add(long[] addresses, int[] lengths, int first, int readable, int writable);
 
     /**
-     * The id that {@link #addOne} gives next, or −1 if no descriptor is free: whoever keeps a buffer per id can fill the
-     * right one first.
+     * The id that {@link #addOne} gives next, or −1 if no descriptor is free: whoever keeps a buffer per id can fill
+     * the right one first.
      */
     public abstract int nextId();
 

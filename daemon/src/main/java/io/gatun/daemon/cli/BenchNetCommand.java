@@ -20,7 +20,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "net",
         mixinStandardHelpOptions = true,
-        description = "Measures any vhost-user-net server from the side of a guest: packets per second, loss, latencies.",
+        description = "Measures any vhost-user-net server from a guest's side: packets per second, loss, latencies.",
         footer = {
             "",
             "tx sends as fast as the server takes; rx takes what the server sends; echo sends packets that carry a",

@@ -139,8 +139,8 @@ class NetBenchTest {
     }
 
     /**
-     * Whether the last second's packets allocated nothing: the smallest object is 16 bytes. Not exactly nothing overall,
-     * since a kick, of which there are few, allocates in the JDK's linker as long as it is interpreted.
+     * Whether the last second's packets allocated nothing: the smallest object is 16 bytes. Not exactly nothing
+     * overall, since a kick, of which there are few, allocates in the JDK's linker as long as it is interpreted.
      */
     private static boolean isFree(List<Long> allocated, List<Long> done) {
         int last = allocated.size() - 1;

@@ -17,8 +17,8 @@ import java.util.function.Consumer;
  * (VIRTIO 1.3 §5.1.6.3 and §5.1.6.4).
  *
  * <p>The back-end is a peer, not a friend: ids and lengths are checked, {@code num_buffers} is fetched once and must be
- * the number of buffers that were used together. What violates this ends the connection, with a reason. A packet that is
- * none, or whose header contradicts itself, is dropped and counted.
+ * the number of buffers that were used together. What violates this ends the connection, with a reason. A packet that
+ * is none, or whose header contradicts itself, is dropped and counted.
  *
  * <p><b>Thread-safety:</b> the owner's thread, from {@link #post()} on.
  */

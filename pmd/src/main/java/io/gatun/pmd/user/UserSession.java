@@ -56,7 +56,8 @@ final class UserSession implements AutoCloseable {
     private long features;
 
     /** One queue pair and its owner. */
-    private record Pair(Reactor owner, FrontendQueue rx, FrontendQueue tx, ReceiveRing receive, TransmitRing transmit) {}
+    private record Pair(
+            Reactor owner, FrontendQueue rx, FrontendQueue tx, ReceiveRing receive, TransmitRing transmit) {}
 
     /** Takes a front-end and sets its device up; closes it if that fails. */
     UserSession(VhostUserFrontend device, VirtioUserPort port, VirtioUserOptions options) {
