@@ -106,8 +106,8 @@ public final class ChainBurst {
     }
 
     /**
-     * Appends the chains of one descriptor each that {@link #words} describes in the packed ring's form, up to the first
-     * whose range is not one segment; returns how many.
+     * Appends the chains of one descriptor each that {@link #words} describes in the packed ring's form, up to the
+     * first whose range is not one segment; returns how many.
      *
      * @param first host address of the first descriptor; the others follow it
      */
