@@ -4,8 +4,8 @@ import io.gatun.pmd.NetHeader;
 
 /**
  * What a driver may write into the header of a packet that it transmits (VIRTIO 1.3 §5.1.6.2): judged here once, so
- * that nobody behind has to doubt an offload word. The other direction has the same rules, with the features that {@link
- * #ofDevice} gives.
+ * that nobody behind has to doubt an offload word. The other direction has the same rules, with the features that
+ * {@link #ofDevice} gives.
  */
 public final class HeaderRules {
     /** The header contradicts itself, its packet, or the negotiated features. */
@@ -15,7 +15,7 @@ public final class HeaderRules {
 
     private HeaderRules() {}
 
-    /** Features for judging what a device gives its driver: what the driver takes stands for what the device does. */
+    /** Features for judging what a device gives its driver: what the driver takes, as if the device did. */
     public static long ofDevice(long features) {
         long uso = VirtioNet.F_GUEST_USO4 | VirtioNet.F_GUEST_USO6;
         return ((features & VirtioNet.F_GUEST_CSUM) != 0 ? VirtioNet.F_CSUM : 0)

@@ -1,6 +1,6 @@
 package io.gatun.pmd.net;
 
-/** The numbers of a network device. Source: VIRTIO 1.3 §5.1.3 and §5.1.4; those of the header are {@code NetHeader}'s. */
+/** The numbers of a network device (VIRTIO 1.3 §5.1.3, §5.1.4); those of the header are {@code NetHeader}'s. */
 public final class VirtioNet {
     public static final int DEVICE_ID = 1;
 

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import io.gatun.pmd.Drop;
 import io.gatun.pmd.NetHeader;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
@@ -74,7 +75,7 @@ class RxRingTest {
     void howeverCut(int length, String cuts) {
         int[] at = cuts.isEmpty()
                 ? new int[0]
-                : IntStream.of(java.util.Arrays.stream(cuts.split(" ")).mapToInt(Integer::parseInt).toArray()).toArray();
+                : Stream.of(cuts.split(" ")).mapToInt(Integer::parseInt).toArray();
         byte[] packet = packet(length);
         guest.transmit(NetGuest.concat(PLAIN, packet), at);
         guest.transmitIndirect(NetGuest.concat(PLAIN, packet), at);
