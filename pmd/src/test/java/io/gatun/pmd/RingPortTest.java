@@ -53,6 +53,7 @@ class RingPortTest {
             assertEquals(18, counters.dropped(Drop.NO_BUFFER));
             assertEquals(32, pair.second().poll(0));
             burst.clear();
+            pair.first().setMtu(60_000);
             burst.add(memory.address(), 60_000);
             burst.add(memory.address(), 60_000);
             burst.add(memory.address(), 60_000);

@@ -141,7 +141,7 @@ public final class Testpmd implements AutoCloseable {
                     case "TX-packets" -> sent = value;
                     case "RX-bytes" -> bytes = value;
                     case "RX-errors" -> errors += value;
-                    default -> {} // TX-errors counts what the peer had no buffer for
+                    default -> { } // TX-errors counts what the peer had no buffer for
                 }
             }
         }

@@ -11,6 +11,7 @@ import io.gatun.linux.Memory;
 import io.gatun.pmd.Burst;
 import io.gatun.pmd.Drop;
 import io.gatun.pmd.Forwarder;
+import io.gatun.pmd.Port;
 import io.gatun.reactor.Reactor;
 import io.gatun.reactor.Reactor.IdlePolicy;
 import java.lang.management.ManagementFactory;
@@ -181,6 +182,8 @@ class LoopTest {
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 56, 57, 1472})
     void echoRequestsAreAnswered(int payload) {
+        // Options come on top of what a packet may have.
+        port.setMtu(Port.DEFAULT_MTU + 40);
         for (int options = 0; options <= 40; options += 4) {
             for (String tag : new String[] {"", "8100 0005"}) {
                 burst.clear();
