@@ -47,6 +47,9 @@ final class TxRing implements QueueHandler {
     /** Chains of that burst that were filled. */
     private int filled;
 
+    /** Chains have been popped and are neither put used nor given back. */
+    private boolean holdsChains;
+
     /** Where a header is put together that does not fit its buffer's first segment. */
     private final Mapping scratch = Mapping.anonymous(NetHeader.BYTES);
 
@@ -122,6 +125,7 @@ final class TxRing implements QueueHandler {
         int wanted = Math.min(count, MOST_CHAINS);
         while (at < count) {
             int got = queue.popBurst(chains, wanted);
+            holdsChains = got != 0;
             int next = got == 0 ? at : fill(burst, which, at, count);
             if (next == at) {
                 if (got < wanted) {
@@ -165,6 +169,7 @@ final class TxRing implements QueueHandler {
         if (chain != chains.count) {
             queue.unpop(chains, chain);
         }
+        holdsChains = false;
         queue.putUsedBurst(chains, 0, chain);
         filled += chain;
         return next;
@@ -268,6 +273,7 @@ final class TxRing implements QueueHandler {
             queue.breakQueue("memory of the front-end vanished");
             return;
         }
+        giveBack();
         try {
             for (int i = 0; i < count; i++) {
                 touch(burst, which[i]);
@@ -277,6 +283,15 @@ final class TxRing implements QueueHandler {
             vanished.addSuppressed(ofTheSender);
             throw vanished;
         }
+    }
+
+    /** What was being filled stays available, and what was filled before is the guest's: the sender costs it nothing. */
+    private void giveBack() {
+        if (holdsChains) {
+            holdsChains = false;
+            queue.unpop(chains, 0);
+        }
+        vring.publish(filled);
     }
 
     private static void touch(Burst burst, int packet) {

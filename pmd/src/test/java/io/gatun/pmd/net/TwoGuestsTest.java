@@ -8,7 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.sun.management.ThreadMXBean;
+import io.gatun.linux.Mapping;
 import io.gatun.linux.Memory;
+import io.gatun.linux.MemoryFile;
+import io.gatun.pmd.Burst;
 import io.gatun.pmd.Drop;
 import io.gatun.pmd.NetHeader;
 import io.gatun.vring.VirtioFeatures;
@@ -203,6 +206,40 @@ class TwoGuestsTest {
             assertThrows(InternalError.class, traffic::round);
             assertFalse(b.receiveDevice.isBroken());
         }
+    }
+
+    @ParameterizedTest(name = "packed={0}")
+    @ValueSource(booleans = {false, true})
+    void aSenderWhosePacketEndsInNothingCostsTheReceiverNoBuffer(boolean packed) {
+        try (NetGuest b = new NetGuest(packed, 0);
+                MemoryFile file = MemoryFile.create("sender", 8192);
+                Mapping sender = file.map();
+                Mapping good = Mapping.anonymous(4096);
+                Burst burst = new Burst()) {
+            for (int i = 0; i < BURST; i++) {
+                b.post(2048);
+            }
+            burst.add(good.address(), 60);
+            burst.add(sender.address() + 4096 - 64, 200);
+            file.setLength(4096);
+            assertThrows(InternalError.class, () -> b.port.txQueue.send(burst));
+            assertFalse(b.receiveDevice.isBroken());
+            int taken = countUsed(b);
+            burst.clear();
+            for (int i = taken; i < BURST; i++) {
+                burst.add(good.address(), 60);
+            }
+            b.port.txQueue.send(burst);
+            assertEquals(BURST - taken, countUsed(b));
+        }
+    }
+
+    private static int countUsed(NetGuest guest) {
+        int count = 0;
+        while (guest.receiveq.popUsed() >= 0) {
+            count++;
+        }
+        return count;
     }
 
     private static void warmUp(Traffic traffic, int rounds) {
