@@ -140,7 +140,9 @@ abstract class BlkTarget implements AutoCloseable {
         @Override
         long maxRequestBytes() {
             boolean said = (device.negotiatedFeatures() & VirtioBlk.F_SIZE_MAX) != 0;
-            return said ? Integer.toUnsignedLong(config.getInt(VirtioBlk.CONFIG_SIZE_MAX)) : Long.MAX_VALUE;
+            long limit = said ? Integer.toUnsignedLong(config.getInt(VirtioBlk.CONFIG_SIZE_MAX)) : 0;
+            // QEMU's storage daemon offers the feature and means no limit by 0.
+            return limit == 0 ? Long.MAX_VALUE : limit;
         }
 
         @Override
