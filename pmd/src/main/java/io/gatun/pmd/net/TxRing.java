@@ -285,7 +285,7 @@ final class TxRing implements QueueHandler {
         }
     }
 
-    /** What was being filled stays available, and what was filled before is the guest's: the sender costs it nothing. */
+    /** What was being filled stays available, what was filled before is the guest's: the sender costs it nothing. */
     private void giveBack() {
         if (holdsChains) {
             holdsChains = false;
