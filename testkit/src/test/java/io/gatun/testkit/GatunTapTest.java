@@ -105,7 +105,6 @@ class GatunTapTest {
                     "64 MiB from a to the host: %d ms alone, %d ms beside b, which takes nothing and lost %d packets%n",
                     alone / 1_000_000, beside / 1_000_000, lost);
             assertTrue(lost > 0, () -> "b lost " + lost);
-            assertEquals(0, server.sum("a", "tx_queues", "dropped"), "a lost packets");
             assertTrue(beside < 5 * alone + 2_000_000_000L, "a suffers");
 
             guests.b.qmp().execute("cont");
