@@ -106,10 +106,6 @@ class GatunTapTest {
                     alone / 1_000_000, beside / 1_000_000, lost);
             assertTrue(lost > 0, () -> "b lost " + lost);
             assertTrue(beside < 5 * alone + 2_000_000_000L, "a suffers");
-
-            guests.b.qmp().execute("cont");
-            guests.ping(20, 56);
-            guests.powerOff();
         }
     }
 
