@@ -1,0 +1,48 @@
+package io.gatun.vfio;
+
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * Memory of our own that a device reaches, from {@link DmaSpace#allocate}.
+ *
+ * <p><b>Thread-safety:</b> {@link #close} may be called from any thread, once nobody uses the memory any more, the
+ * device included.
+ */
+public final class DmaBuffer implements AutoCloseable {
+    private final long address;
+    private final long lengthBytes;
+    private final Runnable release;
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    /**
+     * For implementations of {@link DmaSpace}.
+     *
+     * @param release takes the memory from the device and gives it back; runs once
+     */
+    public DmaBuffer(long address, long lengthBytes, Runnable release) {
+        this.address = address;
+        this.lengthBytes = lengthBytes;
+        this.release = release;
+    }
+
+    /** Where it is in this process. */
+    public long address() {
+        return address;
+    }
+
+    public long lengthBytes() {
+        return lengthBytes;
+    }
+
+    @Override
+    public void close() {
+        if (closed.compareAndSet(false, true)) {
+            release.run();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return String.format("%d bytes at 0x%x%s", lengthBytes, address, closed.get() ? " (closed)" : "");
+    }
+}
