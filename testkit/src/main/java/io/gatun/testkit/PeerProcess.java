@@ -125,6 +125,16 @@ public final class PeerProcess implements AutoCloseable {
         process.destroy();
     }
 
+    /** Stops the process where it is (SIGSTOP), until {@link #resume} or its end. */
+    public void suspend() {
+        signal("STOP");
+    }
+
+    /** Lets the process go on (SIGCONT). */
+    public void resume() {
+        signal("CONT");
+    }
+
     /** Ends the process by SIGKILL, with all its children, and waits until it is gone. */
     public void kill() {
         destroy(process);
@@ -152,6 +162,10 @@ public final class PeerProcess implements AutoCloseable {
     /** The last that the process said, for messages. */
     String tail() {
         return output.tail(20) + errors.tail(20);
+    }
+
+    private void signal(String signal) {
+        List<String> _ = output(List.of("sh", "-c", "kill -" + signal + " " + process.pid()), DEATH);
     }
 
     private static void destroy(Process process) {

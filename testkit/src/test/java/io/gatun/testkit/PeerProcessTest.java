@@ -57,6 +57,18 @@ class PeerProcessTest {
     }
 
     @Test
+    void suspendedProcessDoesNothingUntilItIsResumed() throws InterruptedException {
+        try (PeerProcess cat = PeerProcess.start("cat", List.of("cat"))) {
+            cat.suspend();
+            cat.send("line");
+            Thread.sleep(100);
+            assertEquals(0, cat.output().size());
+            cat.resume();
+            cat.output().await("the line", 0, "line"::equals, PATIENCE);
+        }
+    }
+
+    @Test
     void usageCountsTheCpuTimeOfASpinner() {
         try (PeerProcess spinner = PeerProcess.start("sh", List.of("sh", "-c", "while :; do :; done"))) {
             long deadline = System.nanoTime() + PATIENCE.toNanos();

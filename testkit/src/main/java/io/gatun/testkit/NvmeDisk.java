@@ -1,0 +1,76 @@
+package io.gatun.testkit;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A namespace of QEMU's NVMe controller model, with a sparse image of its own; immutable, made with the {@code with}
+ * methods.
+ *
+ * @param sizeMegabytes size of the image
+ * @param blockBytes size of a logical block, 512 to 2 MiB, a power of two; the model then also offers the formats that
+ *     it offers by itself
+ * @param faults what goes wrong on the medium
+ * @param properties further properties of QEMU's {@code nvme-ns}, such as {@code shared=off}
+ */
+public record NvmeDisk(int sizeMegabytes, int blockBytes, List<Fault> faults, List<String> properties) {
+    /**
+     * An I/O error that QEMU's {@code blkdebug} injects each time (QEMU, docs/devel/blkdebug.txt).
+     *
+     * @param event {@code read_aio}, {@code write_aio} or {@code flush_to_disk}
+     * @param sector the 512-byte sector that a request must touch, or -1 for any request
+     */
+    public record Fault(String event, long sector) {}
+
+    /** A disk of 512-byte blocks. */
+    public static NvmeDisk ofMegabytes(int size) {
+        return new NvmeDisk(size, 512, List.of(), List.of());
+    }
+
+    public NvmeDisk withBlockBytes(int size) {
+        return new NvmeDisk(sizeMegabytes, size, faults, properties);
+    }
+
+    public NvmeDisk withFault(String event, long sector) {
+        return new NvmeDisk(sizeMegabytes, blockBytes, plus(faults, new Fault(event, sector)), properties);
+    }
+
+    public NvmeDisk withProperty(String property) {
+        return new NvmeDisk(sizeMegabytes, blockBytes, faults, plus(properties, property));
+    }
+
+    /** QEMU's arguments for namespace {@code number} of a controller; the block node's name is {@code name}. */
+    List<String> arguments(String controller, int number, String name, String image) {
+        String format = "driver=raw,node-name=" + name;
+        // The image need not be safe from a crash of the host.
+        String file = "driver=file,discard=unmap,cache.no-flush=on,filename=" + image;
+        StringBuilder block = new StringBuilder(format);
+        String prefix = "file.";
+        if (!faults.isEmpty()) {
+            block.append(",file.driver=blkdebug");
+            for (int i = 0; i < faults.size(); i++) {
+                String rule = ",file.inject-error.%d.".formatted(i);
+                block.append(rule).append("event=").append(faults.get(i).event());
+                if (faults.get(i).sector() >= 0) {
+                    block.append(rule).append("sector=").append(faults.get(i).sector());
+                }
+            }
+            prefix = "file.image.";
+        }
+        for (String option : file.split(",", -1)) {
+            block.append(',').append(prefix).append(option);
+        }
+        block.append(",discard=unmap");
+        StringBuilder device = new StringBuilder("nvme-ns,id=%1$s-ns,drive=%1$s,bus=%2$s,nsid=%3$d".formatted(
+                name, controller, number));
+        device.append(",logical_block_size=").append(blockBytes).append(",physical_block_size=").append(blockBytes);
+        properties.forEach(property -> device.append(',').append(property));
+        return List.of("-blockdev", block.toString(), "-device", device.toString());
+    }
+
+    private static <T> List<T> plus(List<T> list, T element) {
+        List<T> all = new ArrayList<>(list);
+        all.add(element);
+        return List.copyOf(all);
+    }
+}
