@@ -31,7 +31,7 @@ public final class Initramfs {
     private static final String FORMAT = "1";
     private static final List<Peer> TOOLS = List.of(Peer.MKFS, Peer.FSCK, Peer.BLKDISCARD, Peer.FSTRIM);
     private static final List<String> FOLDERS = List.of("proc", "sys", "dev", "tmp", "mnt", "run", "etc");
-    private static final List<String> SCRIPTS = List.of("init", "steps.sh", "net.sh");
+    private static final List<String> SCRIPTS = List.of("init", "steps.sh", "net.sh", "host.sh");
 
     private final KernelImage kernel;
     private final List<Path> modules;
@@ -106,6 +106,7 @@ public final class Initramfs {
         archive.file("init", resource("init"), true);
         archive.file("guest/steps.sh", resource("steps.sh"), false);
         archive.file("guest/net.sh", resource("net.sh"), false);
+        archive.file("guest/host.sh", resource("host.sh"), false);
     }
 
     /**

@@ -19,14 +19,19 @@ public enum Peer {
     FSCK("e2fsck", "e2fsprogs"),
     BLKDISCARD("blkdiscard", "util-linux"),
     FSTRIM("fstrim", "util-linux"),
+    /** Shares the host's files with a guest; not on PATH. */
+    VIRTIOFSD("virtiofsd", "qemu-system-common"),
     /** DPDK's program for tests of packet drivers; unpacked in the lab's folder where it is not installed. */
     TESTPMD("dpdk-testpmd", "dpdk-dev"),
     /** A Linux kernel with its modules, unpacked in the lab's folder. */
     GUEST_KERNEL("a guest kernel", "linux-image-cloud-amd64"),
     /** All of what a QEMU guest of the lab is made from. */
-    GUEST("a QEMU guest", "qemu-system-x86");
+    GUEST("a QEMU guest", "qemu-system-x86"),
+    /** A guest that runs programs of the host, such as its JDK. */
+    GUEST_WITH_HOST_FILES("a QEMU guest with the host's files", "qemu-system-common");
 
     private static final List<Path> EXTRA_FOLDERS = List.of(Path.of("/usr/sbin"), Path.of("/sbin"));
+    private static final List<Path> QEMU_FOLDERS = List.of(Path.of("/usr/lib/qemu"), Path.of("/usr/libexec"));
 
     private final String program;
     private final String debianPackage;
@@ -43,6 +48,8 @@ public enum Peer {
                 Stream.of(QEMU, BUSYBOX, MKFS, FSCK, BLKDISCARD, FSTRIM, GUEST_KERNEL)
                         .flatMap(part -> part.missing().stream())
                         .findFirst();
+            case GUEST_WITH_HOST_FILES ->
+                Stream.of(GUEST, VIRTIOFSD).flatMap(part -> part.missing().stream()).findFirst();
             case GUEST_KERNEL -> find().isPresent() ? Optional.empty() : Optional.of(remedy("under " + Lab.folder()));
             default -> find().isPresent() ? Optional.empty() : Optional.of(remedy("on PATH"));
         };
@@ -51,15 +58,16 @@ public enum Peer {
     /** Where the peer is: a program, or the kernel's folder. */
     public Optional<Path> find() {
         return switch (this) {
-            case GUEST -> QEMU.find();
+            case GUEST, GUEST_WITH_HOST_FILES -> QEMU.find();
             case GUEST_KERNEL -> KernelImage.find().map(KernelImage::image);
-            case TESTPMD -> Stream.concat(searchPath(), Stream.of(Lab.folder().resolve("dpdk")))
-                    .map(folder -> folder.resolve(program))
-                    .filter(Files::isExecutable)
-                    .findFirst();
-            default ->
-                searchPath().map(folder -> folder.resolve(program)).filter(Files::isExecutable).findFirst();
+            case TESTPMD -> find(Stream.concat(searchPath(), Stream.of(Lab.folder().resolve("dpdk"))));
+            case VIRTIOFSD -> find(Stream.concat(searchPath(), QEMU_FOLDERS.stream()));
+            default -> find(searchPath());
         };
+    }
+
+    private Optional<Path> find(Stream<Path> folders) {
+        return folders.map(folder -> folder.resolve(program)).filter(Files::isExecutable).findFirst();
     }
 
     /** Where the peer is. @throws IllegalStateException when it is not there, with the remedy */

@@ -1,12 +1,15 @@
 package io.gatun.testkit;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Predicate;
-import java.util.stream.Stream;
 
 /**
  * A virtual machine under software emulation, with memory that vhost-user back-ends can share. Either it boots the
@@ -19,18 +22,21 @@ public final class QemuGuest implements AutoCloseable {
     /** Long enough for a busy machine of two cores; a guest is usually up within two seconds. */
     public static final Duration BOOT_TIMEOUT = Duration.ofSeconds(60);
 
+    private static final String QMP_SOCKET = "qmp.sock";
+    private static final int FIRST_NVME_SLOT = 0x10;
     private static final Duration END_TIMEOUT = Duration.ofSeconds(20);
 
     private final Lab.Workspace workspace;
     private final PeerProcess process;
-    private final Path qmpSocket;
+    private final Optional<HostFiles> hostFiles;
     private QmpClient qmp;
+    private int programs;
     private boolean closed;
 
-    private QemuGuest(Lab.Workspace workspace, PeerProcess process, Path qmpSocket) {
+    private QemuGuest(Lab.Workspace workspace, PeerProcess process, Optional<HostFiles> hostFiles) {
         this.workspace = workspace;
         this.process = process;
-        this.qmpSocket = qmpSocket;
+        this.hostFiles = hostFiles;
     }
 
     public static Builder builder() {
@@ -76,10 +82,42 @@ public final class QemuGuest implements AutoCloseable {
         return new StepResult(lines);
     }
 
+    /**
+     * Runs a Java program of the host on the host's JDK, as root, after step {@code host_files}; what it prints on its
+     * standard output and error comes back. Temporary files are in the guest's memory.
+     *
+     * @param arguments of {@code java}: options, a main class and its arguments
+     * @throws AssertionError if it ends with another status than 0, with what it printed, or takes too long
+     */
+    public StepResult java(List<String> arguments, Duration timeout) {
+        // A line of the console is too short for a class path; the guest reads this file through the share.
+        Path file = workspace.path("java-" + programs++ + ".arguments");
+        try {
+            Files.write(file, arguments.stream().map(QemuGuest::quoted).toList());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        // Under emulation a program is over before a thorough compiler pays.
+        return run(
+                "host_program " + Path.of(System.getProperty("java.home"), "bin", "java")
+                        + " -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData -Djava.io.tmpdir=/run @" + file,
+                timeout);
+    }
+
+    /** As java reads it from an argument file. */
+    private static String quoted(String argument) {
+        return '"' + argument.replace("\\", "\\\\").replace("\"", "\\\"") + '"';
+    }
+
+    /** The PCI address of the controller that was added with this number, from 0. */
+    public static String nvmeAddress(int number) {
+        return "0000:00:%02x.0".formatted(FIRST_NVME_SLOT + number);
+    }
+
     /** The monitor. */
     public synchronized QmpClient qmp() {
         if (qmp == null) {
-            qmp = QmpClient.connect(qmpSocket);
+            qmp = QmpClient.connect(workspace.path(QMP_SOCKET));
         }
         return qmp;
     }
@@ -103,6 +141,7 @@ public final class QemuGuest implements AutoCloseable {
             qmp.close();
         }
         process.close();
+        hostFiles.ifPresent(HostFiles::close);
         workspace.close();
     }
 
@@ -131,12 +170,15 @@ public final class QemuGuest implements AutoCloseable {
     public static final class Builder {
         private final List<GuestDisk> disks = new ArrayList<>();
         private final List<GuestNic> nics = new ArrayList<>();
+        private final List<NvmeModel> nvmes = new ArrayList<>();
         private final List<String> extraArguments = new ArrayList<>();
         private List<String> modules = Initramfs.DEFAULT_MODULES;
         private int processors = 2;
         private int memoryMegabytes = 512;
         private boolean linux = true;
         private boolean rebootable;
+        private boolean iommu;
+        private boolean hostFiles;
         private Duration lifetime = PeerProcess.DEFAULT_LIFETIME;
 
         private Builder() {}
@@ -150,6 +192,24 @@ public final class QemuGuest implements AutoCloseable {
         /** Adds a network interface; the first is {@code eth0}. Loads its driver. */
         public Builder nic(GuestNic nic) {
             nics.add(nic);
+            return this;
+        }
+
+        /** Adds an NVMe controller, at {@link #nvmeAddress}. */
+        public Builder nvme(NvmeModel model) {
+            nvmes.add(model);
+            return this;
+        }
+
+        /** An IOMMU before all PCI functions, which the guest's kernel uses. */
+        public Builder iommu() {
+            iommu = true;
+            return this;
+        }
+
+        /** The guest can mount the host's files read-only: step {@code host_files}. Needs root. */
+        public Builder hostFiles() {
+            hostFiles = true;
             return this;
         }
 
@@ -197,10 +257,18 @@ public final class QemuGuest implements AutoCloseable {
         /** Starts QEMU and returns at once; the console shows {@code GUEST-UP} when Linux is ready. */
         public QemuGuest start() {
             Lab.Workspace workspace = Lab.workspace();
-            Path qmpSocket = workspace.path("qmp.sock");
-            PeerProcess process =
-                    PeerProcess.start("qemu", command(qmpSocket), Map.of(), workspace.folder(), lifetime);
-            return new QemuGuest(workspace, process, qmpSocket);
+            Optional<HostFiles> files = Optional.empty();
+            try {
+                files = hostFiles ? Optional.of(HostFiles.share(workspace, lifetime)) : Optional.empty();
+                List<String> command = new ArrayList<>(command(workspace));
+                files.ifPresent(share -> command.addAll(share.arguments()));
+                PeerProcess process = PeerProcess.start("qemu", command, Map.of(), workspace.folder(), lifetime);
+                return new QemuGuest(workspace, process, files);
+            } catch (Throwable t) {
+                files.ifPresent(HostFiles::close);
+                workspace.close();
+                throw t;
+            }
         }
 
         /** Starts QEMU with Linux and waits until it takes steps. */
@@ -217,12 +285,17 @@ public final class QemuGuest implements AutoCloseable {
         }
 
         private List<String> allModules() {
-            return nics.isEmpty()
-                    ? modules
-                    : Stream.concat(modules.stream(), Stream.of(GuestNic.MODULE)).distinct().toList();
+            List<String> all = new ArrayList<>(modules);
+            if (!nics.isEmpty()) {
+                all.add(GuestNic.MODULE);
+            }
+            if (hostFiles) {
+                all.addAll(HostFiles.MODULES);
+            }
+            return all.stream().distinct().toList();
         }
 
-        private List<String> command(Path qmpSocket) {
+        private List<String> command(Lab.Workspace workspace) {
             List<String> command = new ArrayList<>(List.of(
                     Peer.QEMU.path().toString(),
                     "-machine", "q35,memory-backend=memory",
@@ -234,7 +307,7 @@ public final class QemuGuest implements AutoCloseable {
                     "-display", "none",
                     "-chardev", "stdio,id=console,signal=off",
                     "-device", "isa-serial,chardev=console",
-                    "-qmp", "unix:" + qmpSocket + ",server=on,wait=off"));
+                    "-qmp", "unix:" + workspace.path(QMP_SOCKET) + ",server=on,wait=off"));
             if (!rebootable) {
                 command.add("-no-reboot");
             }
@@ -245,7 +318,13 @@ public final class QemuGuest implements AutoCloseable {
                 command.addAll(List.of(
                         "-kernel", kernel.image().toString(),
                         "-initrd", Initramfs.of(kernel, allModules()).toString(),
-                        "-append", "console=ttyS0 panic=-1"));
+                        "-append", "console=ttyS0 panic=-1" + (iommu ? " intel_iommu=on" : "")));
+            }
+            if (iommu) {
+                command.addAll(List.of("-device", "intel-iommu,intremap=on,caching-mode=on"));
+            }
+            for (int i = 0; i < nvmes.size(); i++) {
+                command.addAll(nvmes.get(i).arguments(FIRST_NVME_SLOT + i, workspace.folder()));
             }
             for (int i = 0; i < disks.size(); i++) {
                 command.addAll(disks.get(i).arguments(i));
