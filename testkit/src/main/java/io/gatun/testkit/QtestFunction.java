@@ -21,6 +21,11 @@ public final class QtestFunction {
     private static final int BAR_IS_64_BITS = 1 << 2;
     private static final int BAR_FLAGS = 0xf;
     private static final int CAPABILITIES = 0x34;
+    private static final int PCI_EXPRESS = 0x10;
+    private static final int DEVICE_CAPABILITIES = 4;
+    private static final int CAN_RESET = 1 << 28;
+    private static final int DEVICE_CONTROL = 8;
+    private static final int RESET = 1 << 15;
     private static final int MSIX = 0x11;
     private static final int MSIX_ENABLE = 1 << 31;
     private static final int MSIX_TABLE = 4;
@@ -54,13 +59,17 @@ public final class QtestFunction {
         if (function.gone()) {
             throw new IllegalStateException("no PCI function in slot " + slot);
         }
-        boolean wide = (function.readConfig(BAR0) & BAR_IS_64_BITS) != 0;
-        function.writeConfig(BAR0, (int) bar0);
-        if (wide) {
-            function.writeConfig(BAR0 + 4, (int) (bar0 >>> 32));
-        }
-        function.writeConfig(COMMAND, MEMORY_SPACE | BUS_MASTER);
+        function.place();
         return function;
+    }
+
+    private void place() {
+        boolean wide = (readConfig(BAR0) & BAR_IS_64_BITS) != 0;
+        writeConfig(BAR0, (int) bar0);
+        if (wide) {
+            writeConfig(BAR0 + 4, (int) (bar0 >>> 32));
+        }
+        writeConfig(COMMAND, MEMORY_SPACE | BUS_MASTER);
     }
 
     /** The length of BAR 0. */
@@ -161,6 +170,23 @@ public final class QtestFunction {
     /** Whether no function answers in this slot any more: its vendor is then read as all ones. */
     public boolean gone() {
         return readConfig(0) == -1;
+    }
+
+    /**
+     * Resets the function by itself and places it again; vectors have to be aimed again.
+     *
+     * @return whether the function can do that
+     */
+    public boolean reset() {
+        synchronized (client) {
+            int express = capability(PCI_EXPRESS);
+            if (express == 0 || (readConfig(express + DEVICE_CAPABILITIES) & CAN_RESET) == 0) {
+                return false;
+            }
+            writeConfig(express + DEVICE_CONTROL, (readConfig(express + DEVICE_CONTROL) & 0xffff) | RESET);
+            place();
+            return true;
+        }
     }
 
     /** How many MSI-X vectors the function has; 0 without the capability. */

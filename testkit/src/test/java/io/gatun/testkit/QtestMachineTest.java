@@ -104,6 +104,21 @@ class QtestMachineTest {
     }
 
     @Test
+    void functionLevelResetDisablesTheController() throws IOException {
+        try (QtestMachine machine = QtestMachine.builder().controller(MODEL).start();
+                FileChannel file = open(machine)) {
+            QtestFunction nvme = machine.controller(0);
+            ByteBuffer ignored = enable(nvme, file);
+            assertTrue(nvme.reset());
+            assertEquals(0, nvme.readInt(CSTS));
+            assertEquals(0, nvme.readInt(CC));
+            ByteBuffer memory = enable(nvme, file);
+            memory.put(CQ, new byte[16]);
+            assertEquals("one", identify(nvme, memory, 1));
+        }
+    }
+
+    @Test
     void removedControllerReadsAsOnesAndTheOtherStays() {
         try (QtestMachine machine =
                 QtestMachine.builder().controller(MODEL).controller(NvmeModel.of("two")).start()) {
