@@ -11,6 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** When what is behind the disk fails, or guests come and go. */
 @RequiresPeer(Peer.GUEST)
@@ -87,6 +89,29 @@ class GatunFaultTest {
             }
             guest.run("load_stop", STEP);
             assertTrue(process.isAlive(), "Gatun goes on");
+            guest.powerOff();
+        }
+    }
+
+    /** QEMU stops a suspended guest's rings by a reset and starts them where they stopped. */
+    @ParameterizedTest(name = "packed: {0}")
+    @ValueSource(booleans = {false, true})
+    void guestThatIsSuspendedUnderLoadGoesOn(boolean packed) {
+        DiskSpec spec = DiskSpec.of(DiskSpec.Medium.FILE).withQueues(2);
+        try (DiskServer server = DiskServer.start(GatunProgram.require(), spec);
+                QemuGuest guest = QemuGuest.builder()
+                        .disk(GuestDisk.at(server.socket()).withQueues(2).withPacked(packed))
+                        .boot()) {
+            guest.run("load_start vda 2", STEP);
+            for (int i = 0; i < 5; i++) {
+                int from = guest.console().size();
+                guest.console().await("load", from, line -> line.startsWith("LOAD writer=1"), STEP);
+                guest.qmp().execute("stop");
+                LockSupport.parkNanos(50_000_000);
+                guest.qmp().execute("cont");
+            }
+            guest.run("load_stop", STEP);
+            guest.run("kernel_log", STEP);
             guest.powerOff();
         }
     }

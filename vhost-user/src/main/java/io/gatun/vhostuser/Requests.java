@@ -174,7 +174,7 @@ final class Requests {
     private CompletableFuture<Outcome> setBase(VringState state) throws ProtocolViolation {
         Ring ring = session.ring("SET_VRING_BASE", state.index());
         ring.requireStopped("SET_VRING_BASE");
-        ring.base = state.num();
+        ring.setBase(state.num());
         return Outcome.DONE;
     }
 

@@ -31,7 +31,10 @@ final class Ring {
     volatile int size;
     volatile boolean enabled;
     volatile String broken;
-    int base;
+    /** Where the ring starts. */
+    private int base;
+    /** What {@code GET_VRING_BASE} is answered with while the ring is stopped; QEMU asks after a reset, too. */
+    private int stoppedAt;
     VringAddress address;
 
     private Fd kick;
@@ -56,6 +59,12 @@ final class Ring {
     /** How it is now, for any thread. */
     VringStatus status(boolean packed) {
         return new VringStatus(index, size, packed, isStarted(), enabled, reactor.name(), broken, counters);
+    }
+
+    /** Takes {@code SET_VRING_BASE}. */
+    void setBase(int value) {
+        base = value;
+        stoppedAt = value;
     }
 
     /** A front-end may change nothing but notifications, memory and enabling while a ring runs. */
@@ -133,20 +142,23 @@ final class Ring {
 
     /** Stops the worker, if there is one; {@link #stopped} is to follow on the control loop. */
     CompletableFuture<Integer> stop() {
-        return worker == null ? CompletableFuture.completedFuture(base) : worker.stop();
+        return worker == null ? CompletableFuture.completedFuture(stoppedAt) : worker.stop();
     }
 
     /** The worker has ended: forgets it and the kick descriptor, and keeps where to go on. */
     void stopped(int newBase) {
         worker = null;
-        base = newBase;
+        setBase(newBase);
         if (kick != null) {
             kick.close();
             kick = null;
         }
     }
 
-    /** Back to the state of a new connection, but for the descriptors that front-ends send only once. */
+    /**
+     * Back to the state of a new connection, but for the descriptors that front-ends send only once, and for where the
+     * ring has stopped: QEMU suspends a device by the status 0, then asks every ring where it is to go on.
+     */
     void reset() {
         size = 0;
         base = 0;

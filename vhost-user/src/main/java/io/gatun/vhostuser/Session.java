@@ -167,7 +167,7 @@ final class Session {
     /** Stops a ring and gives its base. */
     CompletableFuture<Integer> stop(Ring ring) {
         if (!ring.isStarted()) {
-            return CompletableFuture.completedFuture(ring.base);
+            return ring.stop();
         }
         return ring.stop().thenApplyAsync(base -> {
             ring.stopped(base);

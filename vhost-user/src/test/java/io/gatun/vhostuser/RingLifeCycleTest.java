@@ -151,6 +151,31 @@ class RingLifeCycleTest {
         assertEquals(2, lab.backend.rings().getFirst().counters().starts());
     }
 
+    /** QEMU's {@code stop} and {@code cont} with STATUS: the status 0, only then GET_VRING_BASE, then all anew. */
+    @ParameterizedTest
+    @ValueSource(longs = {1L << 32, 1L << 32 | 1L << 34})
+    void aRingGoesOnWhereTheStatusZeroStoppedIt(long features) {
+        guest.features = features;
+        guest.setUp(0, 8);
+        for (int i = 0; i < 11; i++) {
+            guest.exchange(0);
+        }
+        for (int turn = 0; turn < 2; turn++) {
+            guest.raw.ok(RawFrontend.SET_STATUS, bytes(0L));
+            int base = guest.stop(0);
+            // Eleven or twelve of a packed ring of eight: the second lap, whose wrap counters are 0.
+            int used = 11 + turn;
+            assertEquals(guest.isPacked() ? (used - 8) * 0x0001_0001 : used, base);
+            guest.raw.ok(RawFrontend.SET_FEATURES, bytes(features | TestGuest.PROTOCOL_BIT));
+            guest.setNum(0, 8);
+            guest.setBase(0, base);
+            guest.setAddress(0);
+            guest.setKick(0);
+            guest.enable(0, 1);
+            guest.exchange(0);
+        }
+    }
+
     @Test
     void stoppingWaitsForWhatIsInFlightWhileOthersAreServed() {
         guest.setUp(0, 8);
