@@ -3,6 +3,8 @@ module io.gatun.testkit {
     requires com.fasterxml.jackson.databind;
     requires transitive org.junit.jupiter.api;
     requires org.junit.platform.commons;
+    requires org.junit.platform.engine;
+    requires org.junit.platform.launcher;
 
     exports io.gatun.testkit;
 }
