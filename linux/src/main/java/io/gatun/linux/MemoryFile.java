@@ -27,6 +27,9 @@ public final class MemoryFile implements AutoCloseable {
     private static final int MFD_CLOEXEC = 1;
     private static final int MFD_ALLOW_SEALING = 2;
     private static final int MFD_HUGETLB = 4;
+    /** Where the binary logarithm of the page's size is. */
+    private static final int MFD_HUGE_SHIFT = 26;
+
     private static final int F_ADD_SEALS = 1033;
     private static final int F_GET_SEALS = 1034;
 
@@ -57,8 +60,22 @@ public final class MemoryFile implements AutoCloseable {
      * @param lengthBytes a multiple of the hugepage size
      */
     public static MemoryFile createHuge(String name, long lengthBytes) {
-        String remedy = "reserve hugepages in /proc/sys/vm/nr_hugepages";
-        MemoryFile file = create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB, remedy);
+        return createHuge(name, lengthBytes, 0, "reserve hugepages in /proc/sys/vm/nr_hugepages");
+    }
+
+    /**
+     * As {@link #createHuge(String, long)}, on pages of a size.
+     *
+     * @param pageBytes a size of hugepages that the machine has: 2 MiB or 1 GiB on x86-64
+     */
+    public static MemoryFile createHuge(String name, long lengthBytes, long pageBytes) {
+        String remedy = "reserve hugepages in /sys/kernel/mm/hugepages/hugepages-" + (pageBytes >> 10)
+                + "kB/nr_hugepages";
+        return createHuge(name, lengthBytes, Long.numberOfTrailingZeros(pageBytes) << MFD_HUGE_SHIFT, remedy);
+    }
+
+    private static MemoryFile createHuge(String name, long lengthBytes, int pageSize, String remedy) {
+        MemoryFile file = create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | pageSize, remedy);
         file.setLengthOrClose(name, lengthBytes);
         int result = FileIo.fallocate(file.fd.value(), 0, 0, lengthBytes);
         if (result < 0) {
