@@ -11,7 +11,7 @@ import java.util.stream.Collectors;
 final class VfioFiles {
     static final String DRIVER = "vfio-pci";
 
-    private static final String NO_IOMMU = "switch the IOMMU on in the firmware and on the kernel's command line"
+    static final String NO_IOMMU = "switch the IOMMU on in the firmware and on the kernel's command line"
             + " (intel_iommu=on or amd_iommu=on); without one there is only uio_pci_generic, which protects nothing";
 
     private VfioFiles() {}
