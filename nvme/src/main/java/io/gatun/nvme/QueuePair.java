@@ -1,6 +1,8 @@
 package io.gatun.nvme;
 
 import io.gatun.linux.Memory;
+import io.gatun.nvme.spec.Entries;
+import io.gatun.nvme.spec.Registers;
 
 /**
  * A submission queue and its completion queue (Base §3.3.1): rings, command identifiers, doorbells.
@@ -172,9 +174,6 @@ final class QueuePair {
             head = at;
             phase = expected;
             unreported += taken;
-            if (unreported >= reportAt) {
-                report();
-            }
         }
         return burst.count;
     }
@@ -183,6 +182,13 @@ final class QueuePair {
     boolean hasCompletion() {
         long entry = completions + ((long) head << Entries.COMPLETION_SHIFT);
         return (Memory.loadAcquireInt(entry + Entries.COMPLETED) >>> 16 & 1) == phase;
+    }
+
+    /** Tells the controller how far the completion queue was read, if it is time. */
+    void reportIfDue() {
+        if (unreported >= reportAt) {
+            report();
+        }
     }
 
     /** Tells the controller how far the completion queue was read. */

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gatun.linux.EventFd;
 import io.gatun.linux.Memory;
+import io.gatun.nvme.spec.Opcode;
+import io.gatun.nvme.spec.Registers;
 import io.gatun.testkit.NvmeDisk;
 import io.gatun.testkit.NvmeModel;
 import io.gatun.testkit.Peer;

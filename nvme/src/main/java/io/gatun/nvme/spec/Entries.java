@@ -1,4 +1,4 @@
-package io.gatun.nvme;
+package io.gatun.nvme.spec;
 
 /**
  * Queue entries: a command (Base §3.3.3.1) and a completion (Base §3.3.3.2), as 64-bit words and as their fields.
@@ -15,30 +15,30 @@ package io.gatun.nvme;
  * 56  CDW14 | CDW15
  * </pre>
  */
-final class Entries {
-    static final int COMMAND_BYTES = 64;
-    static final int COMMAND_SHIFT = 6;
-    static final int COMPLETION_BYTES = 16;
-    static final int COMPLETION_SHIFT = 4;
+public final class Entries {
+    public static final int COMMAND_BYTES = 64;
+    public static final int COMMAND_SHIFT = 6;
+    public static final int COMPLETION_BYTES = 16;
+    public static final int COMPLETION_SHIFT = 4;
 
     // A command.
-    static final int IDENTIFIER = 2;
-    static final int NAMESPACE = 4;
-    static final int PRP1 = 24;
-    static final int PRP2 = 32;
-    static final int CDW10 = 40;
-    static final int CDW11 = 44;
-    static final int CDW12 = 48;
-    static final int CDW13 = 52;
+    public static final int IDENTIFIER = 2;
+    public static final int NAMESPACE = 4;
+    public static final int PRP1 = 24;
+    public static final int PRP2 = 32;
+    public static final int CDW10 = 40;
+    public static final int CDW11 = 44;
+    public static final int CDW12 = 48;
+    public static final int CDW13 = 52;
 
     /** The flag, in a command's first word, that the data pointer is an SGL (PSDT = 01b). */
-    static final int FLAG_SGL = 1 << 14;
+    public static final int FLAG_SGL = 1 << 14;
 
     // A completion.
-    static final int RESULT = 0;
-    static final int SQ_HEAD = 8;
-    static final int SQ_IDENTIFIER = 10;
-    static final int COMPLETED = 12;
+    public static final int RESULT = 0;
+    public static final int SQ_HEAD = 8;
+    public static final int SQ_IDENTIFIER = 10;
+    public static final int COMPLETED = 12;
 
     private Entries() {}
 }

@@ -1,0 +1,145 @@
+package io.gatun.nvme;
+
+import io.gatun.nvme.spec.Opcode;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.TreeMap;
+import java.util.UUID;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The namespaces of a controller, as it describes them.
+ *
+ * <p><b>Thread-safety:</b> any thread; scans exclude each other.
+ */
+final class Namespaces {
+    private static final Logger LOG = LoggerFactory.getLogger(Namespaces.class);
+
+    private static final int FIRST_WITH_LISTS = 0x10100;
+    private static final int FIRST_WITH_DESCRIPTORS = 0x10300;
+    private static final int LIST_ENTRIES = 1024;
+
+    /** More are not looked for, whatever the controller claims. */
+    private static final int MOST = 4096;
+
+    // Types of namespace identification descriptors (Base figure 277).
+    private static final int DESCRIPTOR_UUID = 3;
+
+    private final NvmeController controller;
+    private final TreeMap<Integer, NvmeNamespace> known = new TreeMap<>();
+    private volatile List<NvmeNamespace> active = List.of();
+
+    Namespaces(NvmeController controller) {
+        this.controller = controller;
+    }
+
+    List<NvmeNamespace> active() {
+        return active;
+    }
+
+    /** Asks the controller again; whether something has changed. */
+    synchronized boolean scan() {
+        boolean changed = false;
+        List<NvmeNamespace> now = new ArrayList<>();
+        for (int id : identifiers()) {
+            byte[] bytes = controller.identify("identify namespace " + id, Opcode.CNS_NAMESPACE, id);
+            NamespaceData data = new NamespaceData(bytes);
+            if (data.blockCount() == 0) {
+                continue; // inactive
+            }
+            NvmeNamespace namespace = known.get(id);
+            if (namespace == null) {
+                String refusal = data.unsupported();
+                if (refusal != null) {
+                    LOG.warn("{} namespace {} {}", controller.name(), id, refusal);
+                    continue;
+                }
+                namespace = new NvmeNamespace(controller, id, data, uuid(id, data));
+                known.put(id, namespace);
+                changed = true;
+            } else if (!namespace.isActive() || !Arrays.equals(namespace.data().bytes(), bytes)) {
+                namespace.update(data);
+                changed = true;
+            }
+            now.add(namespace);
+        }
+        for (NvmeNamespace before : active) {
+            if (!now.contains(before)) {
+                LOG.warn("{} is gone", before);
+                before.deactivate();
+                changed = true;
+            }
+        }
+        active = List.copyOf(now);
+        return changed;
+    }
+
+    private List<Integer> identifiers() {
+        List<Integer> ids = new ArrayList<>();
+        long count = controller.data().namespaceCount();
+        if (controller.version() < FIRST_WITH_LISTS) {
+            for (int id = 1; id <= Math.min(count, MOST); id++) {
+                ids.add(id);
+            }
+            return ids;
+        }
+        int last = 0;
+        while (ids.size() < MOST) {
+            byte[] list = controller.identify("list namespaces", Opcode.CNS_ACTIVE_NAMESPACES, last);
+            for (int i = 0; i < LIST_ENTRIES; i++) {
+                int id = Fields.i32(list, 4 * i);
+                if (id == 0) {
+                    return ids;
+                }
+                if (Integer.compareUnsigned(id, last) <= 0) {
+                    throw new NvmeException(controller.name() + " lists namespace " + Integer.toUnsignedString(id)
+                            + " after " + Integer.toUnsignedString(last));
+                }
+                last = id;
+                ids.add(id);
+            }
+        }
+        return ids;
+    }
+
+    private UUID uuid(int id, NamespaceData data) {
+        if (controller.version() >= FIRST_WITH_DESCRIPTORS) {
+            try {
+                byte[] list = controller.identify(
+                        "identify namespace " + id + " by descriptors", Opcode.CNS_NAMESPACE_DESCRIPTORS, id);
+                UUID found = findUuid(list);
+                if (found != null) {
+                    return found;
+                }
+            } catch (NvmeException e) {
+                if (e.status() < 0) {
+                    throw e;
+                }
+                LOG.debug("{}", e.getMessage());
+            }
+        }
+        return NvmeNamespace.identity(data, controller.data(), id);
+    }
+
+    /** Type, length, two reserved bytes, and the identifier; a length of 0 ends the list. */
+    private static UUID findUuid(byte[] list) {
+        int at = 0;
+        while (at + 4 <= list.length) {
+            int type = Fields.u8(list, at);
+            int length = Fields.u8(list, at + 1);
+            if (length == 0 || at + 4 + length > list.length) {
+                return null;
+            }
+            if (type == DESCRIPTOR_UUID && length == 16) {
+                ByteBuffer bits = ByteBuffer.wrap(list, at + 4, 16);
+                UUID uuid = new UUID(bits.getLong(), bits.getLong());
+                return uuid.getMostSignificantBits() == 0 && uuid.getLeastSignificantBits() == 0 ? null : uuid;
+            }
+            at += 4 + length;
+        }
+        return null;
+    }
+}

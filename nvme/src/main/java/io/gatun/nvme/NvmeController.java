@@ -1,0 +1,510 @@
+package io.gatun.nvme;
+
+import io.gatun.linux.Memory;
+import io.gatun.nvme.spec.Opcode;
+import io.gatun.nvme.spec.Registers;
+import io.gatun.reactor.Reactor;
+import io.gatun.vfio.DmaArena;
+import io.gatun.vfio.DmaSpace;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An NVMe controller that this process drives: its namespaces, admin commands, and I/O queue pairs.
+ *
+ * <p>A controller that stops answering is reset, and one that went away is taken again when it is back, without its
+ * users' doing: see {@link IoQueue}.
+ *
+ * <p><b>Thread-safety:</b> any thread. Admin commands wait for their completion, so they are not for reactors; {@link
+ * #openQueue} does not wait.
+ */
+public final class NvmeController implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(NvmeController.class);
+
+    private static final int ALL_NAMESPACES = -1;
+    private static final int EVENT_SMART = 0x1f;
+    private static final int EVENT_NAMESPACES = 1 << 8;
+    private static final int EVENT_FIRMWARE = 1 << 9;
+
+    private final NvmeTransport transport;
+    private final NvmeOptions options;
+    private final ControllerSwitch power;
+    private final AdminQueue admin;
+    private final DmaArena shadowMemory;
+    private final ControllerWatch watch;
+    private final Namespaces namespaces = new Namespaces(this);
+    private final BitSet queueIds = new BitSet();
+    private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
+
+    private volatile ControllerData data;
+    private volatile boolean gone;
+    private volatile int grantedQueues;
+    private boolean closed;
+
+    // The watch's: the pages of shadow doorbells, 0 where there are none.
+    private long shadowValues;
+    private long shadowEvents;
+
+    private NvmeController(NvmeTransport transport, NvmeOptions options) {
+        this.transport = transport;
+        this.options = options;
+        power = new ControllerSwitch(transport);
+        power.readCapabilities();
+        shadowMemory = new DmaArena(transport.memory(), 2 * DmaSpace.PAGE_BYTES);
+        watch = new ControllerWatch(this);
+        admin = new AdminQueue(transport, power, watch::requestReset);
+    }
+
+    /**
+     * Takes a controller: resets and enables it, whatever state it is in, and looks for its namespaces.
+     *
+     * @param transport owned by the controller from now on; closed where this throws
+     * @throws NvmeException where it cannot be driven, with the reason
+     * @throws io.gatun.linux.LinuxException where memory for it cannot be had, with the remedy
+     */
+    public static NvmeController attach(NvmeTransport transport, NvmeOptions options) {
+        NvmeController controller;
+        try {
+            controller = new NvmeController(transport, options);
+        } catch (RuntimeException e) {
+            transport.close();
+            throw e;
+        }
+        try {
+            controller.bringUp();
+        } catch (RuntimeException e) {
+            controller.abandon();
+            throw e;
+        }
+        controller.watch.start();
+        return controller;
+    }
+
+    /** What messages call it: the transport's name. */
+    public String name() {
+        return transport.name();
+    }
+
+    public NvmeOptions options() {
+        return options;
+    }
+
+    /** What the controller says of itself. */
+    public ControllerData data() {
+        return data;
+    }
+
+    /** CAP, the controller's capabilities. */
+    public long capabilities() {
+        return power.capabilities();
+    }
+
+    /** VS, such as 0x10400 for version 1.4. */
+    public int version() {
+        return transport.readInt(Registers.VS);
+    }
+
+    /** The memory that the controller reaches. */
+    public DmaSpace memory() {
+        return transport.memory();
+    }
+
+    /** The namespaces that can be used now, by identifier. */
+    public List<NvmeNamespace> namespaces() {
+        return namespaces.active();
+    }
+
+    /** Whether the function does not answer any more. */
+    public boolean isGone() {
+        return gone;
+    }
+
+    /** How often it was reset since it was attached. */
+    public long resets() {
+        return watch.resets();
+    }
+
+    /** How many I/O queue pairs there can be. */
+    public int ioQueueLimit() {
+        return grantedQueues;
+    }
+
+    /** How many I/O queue pairs are open. */
+    public int openQueueCount() {
+        synchronized (queueIds) {
+            return queueIds.cardinality();
+        }
+    }
+
+    /** Whether doorbells go through memory. */
+    public boolean usesShadowDoorbells() {
+        return shadowValues != 0;
+    }
+
+    /** Calls {@code listener}, on a thread of the controller's, after namespaces came, went or changed. */
+    public void onNamespacesChanged(Runnable listener) {
+        listeners.add(listener);
+    }
+
+    /** Undoes {@link #onNamespacesChanged}. */
+    public void removeListener(Runnable listener) {
+        listeners.remove(listener);
+    }
+
+    /** Bytes that one command transfers at most: MDTS, and what one list of PRP entries can name. */
+    public int maxTransferBytes() {
+        long most = data.maxTransferBytes(Registers.minPageBytes(power.capabilities()));
+        return (int) Math.min(most, DataPointer.MAX_BYTES);
+    }
+
+    /**
+     * Opens an I/O queue pair. It takes commands once the controller knows it, shortly after this returns: until then
+     * it says {@code -EAGAIN}.
+     *
+     * @param reactor whose thread uses it, and is woken where that is needed; null for a thread that polls by itself
+     * @throws NvmeException where all queue pairs of the controller are in use
+     */
+    public IoQueue openQueue(Reactor reactor) {
+        int id;
+        synchronized (queueIds) {
+            if (closed) {
+                throw new NvmeException(name() + " is detached");
+            }
+            id = queueIds.nextClearBit(1);
+            if (id > grantedQueues) {
+                throw new NvmeException(name() + " has " + grantedQueues
+                        + " I/O queue pairs, and all are in use; use fewer queues or reactors");
+            }
+            queueIds.set(id);
+        }
+        try {
+            IoQueue queue = new IoQueue(this, watch, id, reactor);
+            watch.add(queue);
+            return queue;
+        } catch (RuntimeException e) {
+            freeQueueId(id);
+            throw e;
+        }
+    }
+
+    /** Resets the controller; returns when that was asked for. I/O in flight is sent again by its owners. */
+    public void reset() {
+        watch.requestReset("was asked to");
+    }
+
+    /** Get Features: the current value. */
+    public int getFeature(int feature, int namespace) {
+        return execute(
+                "get feature " + feature,
+                new AdminCommand(Opcode.GET_FEATURES).namespace(namespace).words(feature, 0));
+    }
+
+    /** Set Features, until the next reset. */
+    public void setFeature(int feature, int namespace, int value) {
+        AdminCommand command =
+                new AdminCommand(Opcode.SET_FEATURES).namespace(namespace).words(feature, value);
+        int ignored = execute("set feature " + feature, command);
+    }
+
+    /**
+     * Get Log Page.
+     *
+     * @param page the log's identifier
+     * @param namespace 0xffffffff for the controller's
+     * @param bytes how much of it, a multiple of 4
+     */
+    public byte[] log(int page, int namespace, int bytes) {
+        byte[] log = new byte[bytes];
+        for (int at = 0; at < bytes; at += AdminQueue.DATA_BYTES) {
+            int piece = Math.min(AdminQueue.DATA_BYTES, bytes - at);
+            if (at != 0 && !data.hasLogOffsets()) {
+                throw new NvmeException(
+                        name() + " returns the first " + AdminQueue.DATA_BYTES + " bytes of a log only");
+            }
+            int doubleWords = piece / 4 - 1;
+            AdminCommand command = new AdminCommand(Opcode.GET_LOG_PAGE)
+                    .namespace(namespace)
+                    .words(page | doubleWords << 16, doubleWords >>> 16)
+                    .offset(at, 0);
+            byte[] part = admin.read("get log page " + page, command, piece, adminNanos());
+            System.arraycopy(part, 0, log, at, piece);
+        }
+        return log;
+    }
+
+    /** The SMART and health log. */
+    public HealthLog health() {
+        return new HealthLog(log(Opcode.LOG_HEALTH, ALL_NAMESPACES, HealthLog.BYTES));
+    }
+
+    /** The error log, newest entry first, without the unused ones. */
+    public List<ErrorLogEntry> errors() {
+        int entries = Math.min(data.errorLogEntries(), AdminQueue.DATA_BYTES / ErrorLogEntry.BYTES);
+        return ErrorLogEntry.parse(log(Opcode.LOG_ERROR, ALL_NAMESPACES, entries * ErrorLogEntry.BYTES));
+    }
+
+    /** Which firmware is in which slot. */
+    public FirmwareSlots firmwareSlots() {
+        return new FirmwareSlots(log(Opcode.LOG_FIRMWARE_SLOTS, ALL_NAMESPACES, FirmwareSlots.BYTES));
+    }
+
+    /**
+     * Formats a namespace: all its data is lost. Nothing may be in flight on it.
+     *
+     * @param format the index of one of its formats, without metadata
+     * @param secureErase 0 for none, 1 for user data, 2 for the encryption key
+     * @param timeout how long that may take
+     */
+    public void format(NvmeNamespace namespace, int format, int secureErase, java.time.Duration timeout) {
+        Objects.checkIndex(format, namespace.data().formatCount());
+        Objects.checkIndex(secureErase, 3);
+        if (!data.supportsFormat()) {
+            throw new NvmeException(name() + " cannot format");
+        }
+        int low = (format & 0xf) | (format >>> 4 & 3) << 12;
+        AdminCommand command =
+                new AdminCommand(Opcode.FORMAT_NVM).namespace(namespace.id()).words(low | secureErase << 9, 0);
+        int ignored = admin.execute("format " + namespace, command, timeout.toNanos());
+        rescan();
+    }
+
+    /** Looks for namespaces that came, went or changed. */
+    public void rescan() {
+        if (namespaces.scan()) {
+            listeners.forEach(Runnable::run);
+        }
+    }
+
+    /** Shuts the controller down, so that nothing in its caches is lost, and gives it back. */
+    @Override
+    public void close() {
+        synchronized (queueIds) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+        }
+        watch.close();
+    }
+
+    @Override
+    public String toString() {
+        return name();
+    }
+
+    NvmeTransport transport() {
+        return transport;
+    }
+
+    int execute(String what, AdminCommand command) {
+        return admin.execute(what, command, adminNanos());
+    }
+
+    byte[] identify(String what, int cns, int namespace) {
+        AdminCommand command = new AdminCommand(Opcode.IDENTIFY).namespace(namespace).words(cns, 0);
+        return admin.read(what, command, AdminQueue.DATA_BYTES, adminNanos());
+    }
+
+    private long adminNanos() {
+        return options.adminTimeout().toNanos();
+    }
+
+    /** From any state to one that takes commands; throws where that cannot be. */
+    private void bringUp() {
+        transport.setBusMaster(true);
+        power.readCapabilities();
+        power.disable();
+        admin.restart();
+        ControllerData now = new ControllerData(identify("identify controller", Opcode.CNS_CONTROLLER, 0));
+        ControllerData before = data;
+        if (before != null && !before.serialNumber().equals(now.serialNumber())) {
+            throw new NvmeException(name() + " is another drive now: " + now + " instead of " + before);
+        }
+        data = now;
+        grantedQueues = requestQueues();
+        configureShadow(now);
+        requestEvents(now);
+        rescan();
+    }
+
+    private int requestQueues() {
+        int wanted = options.ioQueues() - 1;
+        AdminCommand command = new AdminCommand(Opcode.SET_FEATURES)
+                .words(Opcode.FEATURE_NUMBER_OF_QUEUES, wanted | wanted << 16);
+        int granted = execute("set the number of queues", command);
+        int each = Math.min(granted & 0xffff, granted >>> 16) + 1;
+        int stride = Registers.doorbellStride(power.capabilities());
+        int reachable = (transport.registerBytes() - Registers.DOORBELLS) / (2 * stride) - 1;
+        return Math.min(Math.min(each, options.ioQueues()), reachable);
+    }
+
+    private void configureShadow(ControllerData now) {
+        shadowValues = 0;
+        shadowMemory.close();
+        int stride = Registers.doorbellStride(power.capabilities());
+        boolean fits = (grantedQueues + 1) * 2L * stride <= DmaSpace.PAGE_BYTES;
+        if (!options.shadowDoorbells() || !now.supportsShadowDoorbells() || !fits) {
+            return;
+        }
+        long values = shadowMemory.allocate(DmaSpace.PAGE_BYTES, DmaSpace.PAGE_BYTES);
+        shadowEvents = shadowMemory.allocate(DmaSpace.PAGE_BYTES, DmaSpace.PAGE_BYTES);
+        Memory.fill(values, DmaSpace.PAGE_BYTES, (byte) 0);
+        Memory.fill(shadowEvents, DmaSpace.PAGE_BYTES, (byte) 0);
+        DmaSpace memory = transport.memory();
+        AdminCommand command = new AdminCommand(Opcode.DOORBELL_BUFFER_CONFIG)
+                .prp(memory.translate(values), memory.translate(shadowEvents));
+        try {
+            int ignored = execute("configure shadow doorbells", command);
+            shadowValues = values;
+        } catch (NvmeException e) {
+            if (e.status() < 0) {
+                throw e;
+            }
+            LOG.warn("{}; using registers", e.getMessage());
+        }
+    }
+
+    private void requestEvents(ControllerData now) {
+        int wanted = EVENT_SMART | (now.optionalEvents() & (EVENT_NAMESPACES | EVENT_FIRMWARE));
+        try {
+            AdminCommand command =
+                    new AdminCommand(Opcode.SET_FEATURES).words(Opcode.FEATURE_ASYNC_EVENTS, wanted);
+            int ignored = execute("choose events", command);
+        } catch (NvmeException e) {
+            if (e.status() < 0) {
+                throw e;
+            }
+            LOG.info("{}; taking those that it sends", e.getMessage());
+        }
+        admin.requestEvents(now.asyncEventLimit());
+    }
+
+    // What follows is for the watch.
+
+    /** Keeps admin commands away: the controller is about to be disabled. */
+    void stopAdmin() {
+        admin.stop();
+    }
+
+    /** Disables and enables the controller; returns why that failed, or null. It accesses no memory meanwhile. */
+    String restart() {
+        if (!transport.probe()) {
+            gone = true;
+            return "it is gone";
+        }
+        gone = false;
+        try {
+            bringUp();
+            return null;
+        } catch (RuntimeException first) {
+            LOG.debug("{} does not come back", name(), first);
+            String reason = first.getMessage();
+            if (transport.resetFunction()) {
+                try {
+                    bringUp();
+                    return null;
+                } catch (RuntimeException second) {
+                    reason = second.getMessage();
+                }
+            }
+            admin.stop();
+            gone = power.isGone();
+            transport.setBusMaster(false);
+            return reason;
+        }
+    }
+
+    ShadowDoorbells createQueue(IoQueue queue) {
+        DmaSpace memory = transport.memory();
+        int size = queue.id() | (queue.entries - 1) << 16;
+        int vector = queue.vector();
+        int interrupts = vector < 0 ? 0 : Opcode.QUEUE_INTERRUPTS | vector << 16;
+        int ignored = execute(
+                "create completion queue " + queue.id(),
+                new AdminCommand(Opcode.CREATE_CQ)
+                        .prp(memory.translate(queue.completionsAddress), 0)
+                        .words(size, Opcode.QUEUE_CONTIGUOUS | interrupts));
+        ignored = execute(
+                "create submission queue " + queue.id(),
+                new AdminCommand(Opcode.CREATE_SQ)
+                        .prp(memory.translate(queue.submissionsAddress), 0)
+                        .words(size, Opcode.QUEUE_CONTIGUOUS | queue.id() << 16));
+        int stride = Registers.doorbellStride(power.capabilities());
+        return shadowValues == 0 ? null : new ShadowDoorbells(shadowValues, shadowEvents, queue.id(), stride);
+    }
+
+    void deleteQueue(IoQueue queue) {
+        int ignored = execute(
+                "delete submission queue " + queue.id(), new AdminCommand(Opcode.DELETE_SQ).words(queue.id(), 0));
+        ignored = execute(
+                "delete completion queue " + queue.id(), new AdminCommand(Opcode.DELETE_CQ).words(queue.id(), 0));
+    }
+
+    void freeQueueId(int id) {
+        synchronized (queueIds) {
+            queueIds.clear(id);
+        }
+    }
+
+    void abort(IoQueue queue, int identifier) {
+        AdminCommand command = new AdminCommand(Opcode.ABORT).words(queue.id() | identifier << 16, 0);
+        int ignored = admin.execute(
+                "abort command " + identifier + " on queue " + queue.id(), command, options.ioTimeout().toNanos());
+    }
+
+    /** Reacts to what the controller has reported by itself. */
+    void takeEvents() {
+        Integer event = admin.pollEvent();
+        if (event == null) {
+            return;
+        }
+        int type = event & 7;
+        int information = event >>> 8 & 0xff;
+        int page = event >>> 16 & 0xff;
+        if (type == 2 && information == 0) {
+            // Reading the log is what lets the next notice come.
+            byte[] ignored = log(Opcode.LOG_CHANGED_NAMESPACES, ALL_NAMESPACES, AdminQueue.DATA_BYTES);
+            LOG.info("{}: namespaces changed", name());
+            rescan();
+        } else {
+            byte[] log = page == 0 ? new byte[0] : log(page, ALL_NAMESPACES, HealthLog.BYTES);
+            String detail = page == Opcode.LOG_HEALTH ? ": " + new HealthLog(log).warnings() : "";
+            LOG.warn("{} reports event {}/{}, log page {}{}", name(), type, information, page, detail);
+        }
+        admin.requestEvents(data.asyncEventLimit());
+    }
+
+    void shutDown() {
+        if (gone) {
+            return;
+        }
+        try {
+            power.shutDown(data.shutdownMicros());
+        } finally {
+            transport.setBusMaster(false);
+        }
+    }
+
+    /** Frees what is left, after the controller was turned off. */
+    void release() {
+        admin.close();
+        shadowMemory.close();
+        transport.close();
+    }
+
+    /** Undoes a failed attach. */
+    private void abandon() {
+        admin.stop();
+        try {
+            power.disable();
+        } catch (RuntimeException e) {
+            LOG.debug("{} cannot be disabled", name(), e);
+        }
+        transport.setBusMaster(false);
+        release();
+    }
+}

@@ -1,0 +1,181 @@
+package io.gatun.nvme;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.gatun.linux.Mapping;
+import io.gatun.nvme.software.BentController;
+import io.gatun.nvme.software.SoftwareMemory;
+import io.gatun.nvme.software.SoftwareNamespace;
+import io.gatun.nvme.software.SoftwareOptions;
+import io.gatun.nvme.spec.Opcode;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+
+/** Start, shutdown and admin commands, against a controller in memory. */
+class NvmeControllerTest {
+    @Test
+    void saysWhatTheControllerIs() {
+        try (Drive drive = new Drive()) {
+            NvmeController controller = drive.controller;
+            assertEquals("Gatun software controller", controller.data().modelNumber());
+            assertEquals("SOFT0001", controller.data().serialNumber());
+            assertEquals("1.0", controller.data().firmwareRevision());
+            assertEquals(0x20000, controller.version());
+            assertEquals(8, controller.ioQueueLimit());
+            assertEquals(128 << 10, controller.maxTransferBytes());
+            assertTrue(controller.data().hasVolatileWriteCache());
+            assertTrue(controller.data().supportsCompare() && controller.data().supportsVerify());
+            assertFalse(controller.data().supportsSgl());
+        }
+    }
+
+    @Test
+    void namespacesHaveSizesFormatsAndIdentities() {
+        try (Drive drive = new Drive()) {
+            List<NvmeNamespace> namespaces = drive.controller.namespaces();
+            assertEquals(List.of(1, 2), namespaces.stream().map(NvmeNamespace::id).toList());
+            assertEquals(512, namespaces.get(0).blockBytes());
+            assertEquals(Drive.BYTES / 512, namespaces.get(0).blockCount());
+            assertEquals(4096, namespaces.get(1).blockBytes());
+            assertEquals("67617475-6e00-4000-8000-000000000002", namespaces.get(1).uuid().toString());
+            assertEquals("software namespace 1", namespaces.get(0).toString());
+        }
+    }
+
+    @Test
+    void aControllerBeforeVersion11IsAskedForEachNamespace() {
+        SoftwareOptions old = SoftwareOptions.DEFAULTS.withVersion(0x10000);
+        try (Drive drive = new Drive(old, Drive.QUICK, false)) {
+            assertEquals(2, drive.controller.namespaces().size());
+            assertEquals(3, drive.namespace(1).uuid().version(), "made from the serial number");
+        }
+    }
+
+    @Test
+    void theLogsAreRead() {
+        try (Drive drive = new Drive()) {
+            HealthLog health = drive.controller.health();
+            assertEquals(27, health.temperatureCelsius());
+            assertEquals(100, health.availableSparePercent());
+            assertEquals(7, health.powerCycles().intValue());
+            assertEquals("nothing is wrong", health.warnings());
+            ErrorLogEntry error = drive.controller.errors().getFirst();
+            assertEquals(new ErrorLogEntry(1, 1, 0, NvmeStatus.UNRECOVERED_READ_ERROR, 42, 1), error);
+            assertEquals(1, drive.controller.firmwareSlots().activeSlot());
+            assertEquals("1.0", drive.controller.firmwareSlots().revisions().getFirst());
+        }
+    }
+
+    @Test
+    void featuresAreReadAndSet() {
+        try (Drive drive = new Drive()) {
+            assertEquals(1, drive.controller.getFeature(Opcode.FEATURE_WRITE_CACHE, 0));
+            drive.controller.setFeature(Opcode.FEATURE_WRITE_CACHE, 0, 0);
+            assertEquals(0, drive.controller.getFeature(Opcode.FEATURE_WRITE_CACHE, 0));
+            NvmeException e = assertThrows(NvmeException.class, () -> drive.controller.getFeature(0xc0, 0));
+            assertEquals(NvmeStatus.INVALID_FIELD, NvmeStatus.code(e.status()));
+            assertEquals("software: get feature 192: invalid field (0/02h)", e.getMessage());
+        }
+    }
+
+    @Test
+    void aFormatChangesTheBlocksAndTellsListeners() {
+        try (Drive drive = new Drive()) {
+            AtomicInteger changes = new AtomicInteger();
+            drive.controller.onNamespacesChanged(changes::incrementAndGet);
+            NvmeNamespace namespace = drive.namespace(1);
+            drive.controller.format(namespace, 1, 0, Duration.ofSeconds(5));
+            assertEquals(4096, namespace.blockBytes());
+            assertEquals(1, changes.get());
+            assertThrows(
+                    IndexOutOfBoundsException.class,
+                    () -> drive.controller.format(namespace, 2, 0, Duration.ofSeconds(5)));
+        }
+    }
+
+    @Test
+    void aNoticeOfChangedNamespacesIsFollowed() {
+        try (Drive drive = new Drive()) {
+            NvmeNamespace namespace = drive.namespace(2);
+            AtomicInteger changes = new AtomicInteger();
+            drive.controller.onNamespacesChanged(changes::incrementAndGet);
+            // More often than there are requests at a time: each one is sent again.
+            for (int blocks = 1; blocks <= 10; blocks++) {
+                drive.media.get(1).resize(blocks);
+                drive.model.sendEvent(2 | Opcode.LOG_CHANGED_NAMESPACES << 16);
+                int wanted = blocks;
+                Drive.await("a new size", () -> namespace.blockCount() == wanted);
+            }
+            drive.media.get(1).resize(0);
+            drive.model.sendEvent(2 | Opcode.LOG_CHANGED_NAMESPACES << 16);
+            Drive.await("the namespace is gone", () -> !namespace.isActive());
+            assertEquals(1, drive.controller.namespaces().size());
+            Drive.await("listeners are told", () -> changes.get() == 11);
+        }
+    }
+
+    @Test
+    void queuesAreAsManyAsTheControllerGrants() {
+        try (Drive drive = new Drive(SoftwareOptions.DEFAULTS.withQueues(64, 3), Drive.QUICK, false)) {
+            assertEquals(48, drive.queue.depth());
+            IoQueue second = drive.controller.openQueue(null);
+            IoQueue third = drive.controller.openQueue(null);
+            NvmeException e = assertThrows(NvmeException.class, () -> drive.controller.openQueue(null));
+            assertTrue(e.getMessage().contains("has 3 I/O queue pairs, and all are in use"), e.getMessage());
+            Drive.await("all are known", () -> drive.model.hasQueue(3) && second.isLive() && third.isLive());
+            second.close();
+            Drive.await("it is forgotten", () -> !drive.model.hasQueue(2));
+            Drive.await("its number is free", () -> drive.controller.openQueueCount() == 2);
+            try (IoQueue again = drive.controller.openQueue(null)) {
+                assertEquals(2, again.id());
+            }
+            third.close();
+        }
+    }
+
+    @Test
+    void nothingIsLeftBehind() {
+        int before = Mapping.openCount();
+        try (Drive drive = new Drive(SoftwareOptions.DEFAULTS.withShadowDoorbells(true), Drive.QUICK, false)) {
+            assertTrue(drive.controller.usesShadowDoorbells());
+        }
+        assertEquals(before + 1, Mapping.openCount(), "the test's own buffer");
+    }
+
+    @Test
+    void aControllerThatSomeoneLeftEnabledIsTaken() {
+        List<SoftwareNamespace> media = List.of(SoftwareNamespace.ofMemory(1 << 20, 9));
+        BentController model = new BentController(new SoftwareMemory(false), SoftwareOptions.DEFAULTS, media);
+        model.writeInt(0x24, 0x1f001f);
+        model.writeInt(0x14, 0x460001);
+        assertTrue(model.isEnabled());
+        NvmeController.attach(model, Drive.QUICK).close();
+        Drive.await("closed", model::isClosed);
+        assertFalse(model.isEnabled());
+        media.forEach(SoftwareNamespace::close);
+    }
+
+    @Test
+    void whatCannotBeDrivenIsRefusedWithTheReason() {
+        assertRefused("does not become ready within 500 ms (CAP.TO)", m -> m.neverReady = true);
+        assertRefused("is gone: its registers read as all ones", m -> m.gone = true);
+        assertRefused("set the number of queues has not completed after", m -> m.ignoredAdmin = Opcode.SET_FEATURES);
+    }
+
+    private static void assertRefused(String reason, java.util.function.Consumer<BentController> bend) {
+        int before = Mapping.openCount();
+        SoftwareOptions options = new SoftwareOptions(64, 2, 5, 0, 1, 0, false, 0x20000);
+        BentController model = new BentController(new SoftwareMemory(false), options, List.of());
+        bend.accept(model);
+        NvmeOptions quick = Drive.QUICK.withTimeouts(Duration.ofMillis(50), Duration.ofMillis(200));
+        NvmeException e = assertThrows(NvmeException.class, () -> NvmeController.attach(model, quick));
+        assertTrue(e.getMessage().contains(reason), e.getMessage());
+        assertTrue(model.isClosed());
+        assertEquals(before, Mapping.openCount());
+    }
+}
