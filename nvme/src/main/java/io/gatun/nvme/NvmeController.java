@@ -423,6 +423,9 @@ public final class NvmeController implements AutoCloseable {
         int size = queue.id() | (queue.entries - 1) << 16;
         int vector = queue.vector();
         int interrupts = vector < 0 ? 0 : Opcode.QUEUE_INTERRUPTS | vector << 16;
+        int stride = Registers.doorbellStride(power.capabilities());
+        ShadowDoorbells shadow =
+                shadowValues == 0 ? null : new ShadowDoorbells(shadowValues, shadowEvents, queue.id(), stride);
         int ignored = execute(
                 "create completion queue " + queue.id(),
                 new AdminCommand(Opcode.CREATE_CQ)
@@ -433,8 +436,7 @@ public final class NvmeController implements AutoCloseable {
                 new AdminCommand(Opcode.CREATE_SQ)
                         .prp(memory.translate(queue.submissionsAddress), 0)
                         .words(size, Opcode.QUEUE_CONTIGUOUS | queue.id() << 16));
-        int stride = Registers.doorbellStride(power.capabilities());
-        return shadowValues == 0 ? null : new ShadowDoorbells(shadowValues, shadowEvents, queue.id(), stride);
+        return shadow;
     }
 
     void deleteQueue(IoQueue queue) {

@@ -15,6 +15,9 @@ final class ShadowDoorbells {
     private final long headEvent;
 
     /**
+     * Zeroes the doorbells, as those of a new queue are: what a queue of the same number left there before would keep
+     * the first commands from the controller.
+     *
      * @param values address of the page with the doorbells' values, laid out as the registers are
      * @param events address of the page with the event indices, in the same layout
      */
@@ -25,6 +28,10 @@ final class ShadowDoorbells {
         head = values + headAt;
         tailEvent = events + tailAt;
         headEvent = events + headAt;
+        Memory.putInt(tail, 0);
+        Memory.putInt(head, 0);
+        Memory.putInt(tailEvent, 0);
+        Memory.putInt(headEvent, 0);
     }
 
     boolean tailNeedsRegister(int before, int now) {

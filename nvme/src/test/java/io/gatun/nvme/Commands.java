@@ -1,0 +1,55 @@
+package io.gatun.nvme;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.gatun.linux.Errno;
+import java.util.function.IntSupplier;
+
+/**
+ * Sends single commands on a queue and waits for each.
+ *
+ * <p><b>Thread-safety:</b> one thread.
+ */
+final class Commands {
+    private final IoQueue queue;
+    private final CompletionBurst burst = new CompletionBurst(32);
+
+    Commands(IoQueue queue) {
+        this.queue = queue;
+    }
+
+    /** Starts a command, which gives its identifier, and gives its status, type and code alone. */
+    int status(IntSupplier command) {
+        int[] identifier = {-Errno.EAGAIN};
+        Waiting.until("the queue takes a command", () -> {
+            int ignored = queue.poll(burst);
+            identifier[0] = command.getAsInt();
+            return identifier[0] != -Errno.EAGAIN;
+        });
+        assertTrue(identifier[0] >= 0, () -> "refused: " + identifier[0]);
+        queue.flush();
+        int[] status = {-1};
+        Waiting.until("a command completes", () -> {
+            int count = queue.poll(burst);
+            for (int i = 0; i < count; i++) {
+                queue.release(burst.identifiers[i]);
+                if (burst.identifiers[i] == identifier[0]) {
+                    status[0] = NvmeStatus.code(burst.statuses[i]);
+                }
+            }
+            return status[0] >= 0;
+        });
+        return status[0];
+    }
+
+    /** Waits for everything in flight. */
+    void drain() {
+        Waiting.until("all commands have completed", () -> {
+            int count = queue.poll(burst);
+            for (int i = 0; i < count; i++) {
+                queue.release(burst.identifiers[i]);
+            }
+            return queue.inFlight() == 0;
+        });
+    }
+}
