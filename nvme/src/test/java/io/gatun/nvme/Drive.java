@@ -30,6 +30,8 @@ final class Drive implements AutoCloseable {
     final NvmeController controller;
     final IoQueue queue;
     final DmaBuffer buffer;
+    /** The namespace of 4096-byte blocks. */
+    final NvmeNamespace second;
     final CompletionBurst burst = new CompletionBurst(64);
 
     Drive() {
@@ -41,6 +43,7 @@ final class Drive implements AutoCloseable {
         controller = NvmeController.attach(model, driver);
         buffer = controller.memory().allocate(BUFFER_BYTES);
         queue = controller.openQueue(null);
+        second = namespace(2);
         awaitLive();
     }
 

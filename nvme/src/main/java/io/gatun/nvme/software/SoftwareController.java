@@ -128,13 +128,19 @@ public class SoftwareController implements NvmeTransport {
                     0, memory.find(adminSubmissions), entries, memory.find(adminCompletions), completionEntries);
         } else if (was && !is) {
             if (stops()) {
-                java.util.Arrays.fill(queues, null);
-                admin.reset();
-                status = 0;
+                stop();
             }
         } else if (is && (value & Registers.CC_SHN_MASK) != 0) {
             status |= Registers.CSTS_SHST_COMPLETE;
         }
+    }
+
+    /** Forgets everything, as any reset does. */
+    protected final synchronized void stop() {
+        java.util.Arrays.fill(queues, null);
+        admin.reset();
+        configuration = 0;
+        status = 0;
     }
 
     /** Whether enabling has an effect. */
@@ -160,12 +166,12 @@ public class SoftwareController implements NvmeTransport {
         if ((doorbell & 1) != 0) {
             headWrites++;
             if (!queue.ringHead(value)) {
-                fail("the head doorbell of queue " + id + " has the value " + value);
+                violated("the head doorbell of queue " + id + " has the value " + value);
             }
         } else {
             tailWrites++;
             if (!queue.ringTail(value)) {
-                fail("the tail doorbell of queue " + id + " has the value " + value);
+                violated("the tail doorbell of queue " + id + " has the value " + value);
             }
             process(queue);
         }
@@ -178,7 +184,7 @@ public class SoftwareController implements NvmeTransport {
         }
         boolean good = (doorbell & 1) != 0 ? queue.ringHead(value) : queue.ringTail(value);
         if (!good) {
-            fail("an admin doorbell has the value " + value);
+            violated("an admin doorbell has the value " + value);
         }
         process(queue);
     }
@@ -232,8 +238,8 @@ public class SoftwareController implements NvmeTransport {
     }
 
     /** A rule of the specification was broken: a drive would be undefined from here on, this one says so. */
-    private void fail(String reason) {
-        status |= Registers.CSTS_CFS;
+    protected void violated(String reason) {
+        failFatally();
         throw new IllegalStateException(reason);
     }
 

@@ -29,6 +29,9 @@ public final class BentController extends SoftwareController {
     /** Admin commands of this opcode are not completed. */
     public volatile int ignoredAdmin = -1;
 
+    /** Whether violations of the driver go by, which its reaction to ours may be. */
+    public volatile boolean tolerant;
+
     /** Whether Abort works. */
     public volatile boolean aborts;
 
@@ -112,7 +115,7 @@ public final class BentController extends SoftwareController {
             neverReady = false;
             neverOff = false;
             frozen = false;
-            super.writeInt(Registers.CC, 0);
+            stop();
         }
         return functionReset;
     }
@@ -147,6 +150,13 @@ public final class BentController extends SoftwareController {
                 answer(queue, identifier, NvmeStatus.ABORT_REQUESTED);
             }
             return found;
+        }
+    }
+
+    @Override
+    protected void violated(String reason) {
+        if (!tolerant) {
+            super.violated(reason);
         }
     }
 

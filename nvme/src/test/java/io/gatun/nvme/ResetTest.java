@@ -1,0 +1,266 @@
+package io.gatun.nvme;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.gatun.linux.Errno;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** A controller that is late, hostile, broken or gone. */
+class ResetTest {
+    @Test
+    void aLateCommandIsAborted() {
+        try (Drive drive = new Drive()) {
+            drive.model.aborts = true;
+            drive.model.frozen = true;
+            int identifier = drive.queue.read(drive.namespace(1), 0, 1, drive.buffer.address());
+            assertEquals(NvmeStatus.ABORT_REQUESTED, NvmeStatus.code(drive.complete(identifier)));
+            assertTrue(NvmeStatus.isRetryable(drive.burst.statuses[0]));
+            assertEquals(List.of(identifier), drive.model.aborted());
+            assertEquals(0, drive.controller.resets());
+        }
+    }
+
+    @Test
+    void aCommandThatCannotBeAbortedCostsAReset() {
+        try (Drive drive = new Drive()) {
+            drive.model.frozen = true;
+            int identifier = drive.queue.read(drive.namespace(1), 0, 1, drive.buffer.address());
+            assertEquals(NvmeStatus.ABORTED_BY_HOST, drive.complete(identifier));
+            drive.model.frozen = false;
+            drive.awaitLive();
+            assertEquals(1, drive.controller.resets());
+            assertWorks(drive);
+        }
+    }
+
+    @Test
+    void everyCommandInFlightComesBackFromAReset() {
+        try (Drive drive = new Drive()) {
+            drive.model.frozen = true;
+            for (int i = 0; i < 100; i++) {
+                assertTrue(drive.queue.read(drive.namespace(1), i, 1, drive.buffer.address()) >= 0);
+            }
+            drive.queue.flush();
+            assertEquals(100, drive.model.heldCount());
+            drive.controller.reset();
+            boolean[] seen = new boolean[drive.queue.depth()];
+            int[] done = {0};
+            Drive.await("all to come back", () -> {
+                int count = drive.queue.poll(drive.burst);
+                for (int i = 0; i < count; i++) {
+                    int identifier = drive.burst.identifiers[i];
+                    assertEquals(NvmeStatus.ABORTED_BY_HOST, drive.burst.statuses[i]);
+                    assertFalse(seen[identifier]);
+                    seen[identifier] = true;
+                    drive.queue.release(identifier);
+                }
+                done[0] += count;
+                return done[0] == 100;
+            });
+            drive.model.frozen = false;
+            drive.awaitLive();
+            assertWorks(drive);
+        }
+    }
+
+    @Test
+    void whatCompletedBeforeTheResetCountsAsCompleted() {
+        try (Drive drive = new Drive()) {
+            int identifier = drive.queue.read(drive.namespace(1), 0, 1, drive.buffer.address());
+            drive.queue.flush();
+            drive.controller.reset();
+            // Polled only once the controller is being reset: the completion is in memory all the time.
+            Drive.await("the watch waits for us", () -> drive.queue.state() == IoQueue.HALT);
+            drive.awaitCompletion();
+            assertEquals(identifier, drive.burst.identifiers[0]);
+            assertEquals(NvmeStatus.SUCCESS, drive.burst.statuses[0]);
+            drive.queue.release(identifier);
+            drive.awaitLive();
+            assertWorks(drive);
+        }
+    }
+
+    @Test
+    void manyResetsOneAfterTheOther() {
+        try (Drive drive = new Drive()) {
+            for (int i = 1; i <= 64; i++) {
+                int wanted = i;
+                drive.controller.reset();
+                Drive.await("reset " + i, () -> {
+                    int ignored = drive.queue.poll(drive.burst);
+                    return drive.controller.resets() == wanted && drive.queue.isLive();
+                });
+                assertWorks(drive);
+            }
+        }
+    }
+
+    @Test
+    void aFatalStatusIsRepairedByAReset() {
+        try (Drive drive = new Drive()) {
+            drive.model.failFatally();
+            awaitResets(drive, 1);
+            assertWorks(drive);
+        }
+    }
+
+    @Test
+    void completionsOfCommandsThatWereNotSentAreIgnoredAndCostAReset() {
+        for (int hostile : new int[] {0, 1, 127, 128, 0x7fff, 0xffff}) {
+            try (Drive drive = new Drive()) {
+                drive.model.answer(1, hostile, NvmeStatus.SUCCESS);
+                assertEquals(0, drive.queue.poll(drive.burst));
+                awaitResets(drive, 1);
+                assertWorks(drive);
+            }
+        }
+    }
+
+    @Test
+    void aQueueFullOfOnesIsSurvived() {
+        try (Drive drive = new Drive()) {
+            drive.model.frozen = true;
+            int identifier = drive.queue.read(drive.namespace(1), 0, 1, drive.buffer.address());
+            drive.queue.flush();
+            drive.model.tolerant = true;
+            drive.model.fillCompletions(1, (byte) 0xff);
+            for (int i = 0; i < 10; i++) {
+                assertEquals(0, drive.queue.poll(drive.burst), "a poll ends, and nothing has completed");
+            }
+            drive.awaitCompletion();
+            assertEquals(NvmeStatus.ABORTED_BY_HOST, drive.burst.statuses[0]);
+            drive.queue.release(identifier);
+            drive.model.frozen = false;
+            drive.awaitLive();
+            assertWorks(drive);
+        }
+    }
+
+    @Test
+    void aRemovedControllerFailsItsCommandsAndIsTakenAgain() {
+        try (Drive drive = new Drive()) {
+            drive.model.frozen = true;
+            int identifier = drive.queue.read(drive.namespace(1), 0, 1, drive.buffer.address());
+            drive.queue.flush();
+            drive.model.gone = true;
+            assertEquals(NvmeStatus.ABORTED_BY_HOST, drive.complete(identifier));
+            Drive.await("it is given up", drive.queue::isDown);
+            assertEquals(-Errno.ENODEV, drive.queue.read(drive.namespace(1), 0, 1, drive.buffer.address()));
+            assertTrue(drive.controller.isGone());
+            drive.model.frozen = false;
+            drive.model.gone = false;
+            drive.awaitLive();
+            assertFalse(drive.controller.isGone() || drive.queue.isDown());
+            assertWorks(drive);
+        }
+    }
+
+    @Test
+    void anotherDriveInItsPlaceIsNotTaken() {
+        try (Drive drive = new Drive()) {
+            drive.model.gone = true;
+            Drive.await("it is given up", () -> {
+                int ignored = drive.queue.poll(drive.burst);
+                return drive.queue.isDown();
+            });
+            drive.model.serial = "SOFT0002";
+            int before = drive.model.enabled.get();
+            drive.model.gone = false;
+            Drive.await("it was looked at", () -> drive.model.enabled.get() > before);
+            assertFalse(drive.queue.isLive());
+            drive.model.serial = "SOFT0001";
+            drive.awaitLive();
+            assertWorks(drive);
+        }
+    }
+
+    @Test
+    void aControllerThatStaysBusyIsResetByItsFunction() {
+        try (Drive drive = new Drive()) {
+            drive.model.frozen = true;
+            drive.model.neverOff = true;
+            drive.model.functionReset = true;
+            int identifier = drive.queue.read(drive.namespace(1), 0, 1, drive.buffer.address());
+            assertEquals(NvmeStatus.ABORTED_BY_HOST, drive.complete(identifier));
+            drive.awaitLive();
+            assertEquals(1, drive.model.functionResets.get());
+            assertWorks(drive);
+        }
+    }
+
+    @Test
+    void ioWaitsForAControllerAndThenFails() {
+        try (Drive drive = new Drive()) {
+            drive.model.neverReady = true;
+            drive.controller.reset();
+            Drive.await("it is off", () -> {
+                int ignored = drive.queue.poll(drive.burst);
+                return drive.controller.resets() != 0;
+            });
+            Drive.await("it is given up", drive.queue::isDown);
+            drive.model.neverReady = false;
+            drive.awaitLive();
+            assertWorks(drive);
+        }
+    }
+
+    @Test
+    void anAdminCommandThatDoesNotComeBackCostsAReset() {
+        try (Drive drive = new Drive()) {
+            drive.model.ignoredAdmin = 0x02;
+            NvmeException e = org.junit.jupiter.api.Assertions.assertThrows(
+                    NvmeException.class, () -> drive.controller.health());
+            assertTrue(e.getMessage().contains("has not completed after"), e.getMessage());
+            drive.model.ignoredAdmin = -1;
+            awaitResets(drive, 1);
+            assertWorks(drive);
+            assertEquals(27, drive.controller.health().temperatureCelsius());
+        }
+    }
+
+    @Test
+    void aQueueThatIsClosedDuringAResetIsFreed() {
+        try (Drive drive = new Drive()) {
+            IoQueue other = drive.controller.openQueue(null);
+            Drive.await("it is live", other::isLive);
+            drive.controller.reset();
+            other.close();
+            awaitResets(drive, 1);
+            Drive.await("it is freed", () -> drive.controller.openQueueCount() == 1);
+            assertWorks(drive);
+        }
+    }
+
+    @Test
+    void detachingFailsOpenQueuesAndWaitsForTheirClose() {
+        try (Drive drive = new Drive()) {
+            drive.model.frozen = true;
+            int identifier = drive.queue.read(drive.namespace(1), 0, 1, drive.buffer.address());
+            drive.queue.flush();
+            Thread closer = Thread.ofPlatform().start(drive.controller::close);
+            assertEquals(NvmeStatus.ABORTED_BY_HOST, drive.complete(identifier));
+            assertEquals(-Errno.ENODEV, drive.queue.read(drive.namespace(1), 0, 1, drive.buffer.address()));
+            assertFalse(drive.model.isClosed());
+            Drive.await("close returns", () -> !closer.isAlive());
+        }
+    }
+
+    private static void awaitResets(Drive drive, int count) {
+        Drive.await("a reset", () -> {
+            int ignored = drive.queue.poll(drive.burst);
+            return drive.controller.resets() == count && drive.queue.isLive();
+        });
+    }
+
+    private static void assertWorks(Drive drive) {
+        Drive.pattern(drive.buffer.address(), 8192, (int) System.nanoTime());
+        assertEquals(0, drive.complete(drive.queue.write(drive.second, 3, 2, drive.buffer.address())));
+        long to = drive.buffer.address() + 65536;
+        assertEquals(0, drive.complete(drive.queue.read(drive.second, 3, 2, to)));
+        assertTrue(Drive.same(drive.buffer.address(), to, 8192));
+        assertEquals(0, drive.queue.inFlight());
+    }
+}
