@@ -27,8 +27,8 @@ public final class Testpmd implements AutoCloseable {
     private static final Pattern END_OF_STATISTICS = Pattern.compile("\\s*Tx-pps:.*");
     private static final AtomicInteger NEXT = new AtomicInteger();
 
-    /** Packets and errors of a port since its start. */
-    public record Statistics(long received, long sent, long receivedBytes, long errors) {}
+    /** Packets and errors of a port since its start; refused are those for which the peer had no buffer. */
+    public record Statistics(long received, long sent, long receivedBytes, long errors, long refused) {}
 
     private final TestpmdSpec spec;
     private final PeerProcess process;
@@ -132,6 +132,7 @@ public final class Testpmd implements AutoCloseable {
         long sent = 0;
         long bytes = 0;
         long errors = 0;
+        long refused = 0;
         for (LineLog.Line line : process.output().from(from).subList(0, end - from)) {
             Matcher counters = COUNTER.matcher(line.text());
             while (counters.find()) {
@@ -141,11 +142,12 @@ public final class Testpmd implements AutoCloseable {
                     case "TX-packets" -> sent = value;
                     case "RX-bytes" -> bytes = value;
                     case "RX-errors" -> errors += value;
-                    default -> { } // TX-errors counts what the peer had no buffer for
+                    case "TX-errors" -> refused = value;
+                    default -> { }
                 }
             }
         }
-        return new Statistics(received, sent, bytes, errors);
+        return new Statistics(received, sent, bytes, errors, refused);
     }
 
     /** Waits until it has received so many packets. @throws AssertionError if they do not come in time */

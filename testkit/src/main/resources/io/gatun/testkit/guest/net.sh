@@ -10,6 +10,9 @@ step_net_up() {
     ip link set "$1" up
 }
 
+# An interface says nothing by itself: without IPv6 it asks for no neighbours and no routers.
+step_net_silent() { echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; }
+
 # vlan_up DEVICE ID ADDRESS/LENGTH: a tagged interface on a trunk.
 step_vlan_up() {
     ip link set "$1" up
@@ -86,3 +89,13 @@ step_beat_stop() { kill -INT "$(cat /tmp/beat.pid)"; }
 
 # The guest starts again, from the kernel on.
 step_reboot() { reboot -f; }
+
+# flood_start DEVICE MAC: packets to an address as fast as the kernel makes them (module pktgen); flood_stop ends it.
+step_flood_start() {
+    [ -e "/proc/net/pktgen/$1" ] || echo "add_device $1" >/proc/net/pktgen/kpktgend_0
+    for setting in "count 0" "pkt_size 60" "dst_mac $2"; do echo "$setting" >"/proc/net/pktgen/$1"; done
+    # Comes back when the flood ends.
+    echo start >/proc/net/pktgen/pgctrl &
+}
+
+step_flood_stop() { echo stop >/proc/net/pktgen/pgctrl; }
