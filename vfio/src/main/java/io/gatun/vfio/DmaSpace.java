@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 
 /**
  * The memory that a device, or the devices of one IOMMU context, can reach, and under which addresses: behind an IOMMU
@@ -138,6 +139,13 @@ public abstract class DmaSpace implements AutoCloseable {
 
     /** Gives back what the space itself holds; called once, under a lock, after the last range was taken. */
     protected void release() {}
+
+    /** Does something for each range that is mapped now, under the lock. */
+    protected final void forEachRegion(Consumer<DmaRegion> action) {
+        synchronized (lock) {
+            mapped.values().forEach(m -> action.accept(m.region));
+        }
+    }
 
     private void requireApart(long address, long lengthBytes) {
         Map.Entry<Long, Mapped> before = mapped.lowerEntry(address + lengthBytes);

@@ -16,7 +16,8 @@ import java.util.UUID;
  * once for all of them. Source: {@code Documentation/driver-api/vfio.rst}.
  *
  * <p>The kind of IOMMU is chosen with the first device: type 1 v2, or none in the kernel's unsafe no-IOMMU mode, where
- * the devices of a container reach all physical memory.
+ * the devices of a container reach all physical memory. Memory stays mapped while devices come and go, at the same
+ * addresses.
  *
  * <p><b>Thread-safety:</b> any thread.
  */
@@ -69,6 +70,12 @@ public final class VfioContainer implements AutoCloseable {
             throw new LinuxException("open " + function, Errno.EBUSY, "this process has it open already");
         }
         Group group = groups.get(function.iommuGroup());
+        if (group != null && VfioCalls.groupStatus(group.fd.value()) == -Errno.ENODEV) {
+            // Its devices were unplugged; another group has its number.
+            groups.remove(function.iommuGroup());
+            group.fd.close();
+            group = null;
+        }
         if (group == null) {
             group = new Group(openGroup(function));
             groups.put(function.iommuGroup(), group);
@@ -140,18 +147,21 @@ public final class VfioContainer implements AutoCloseable {
         }
     }
 
+    /** The container's first device decides; it is asked for again when the last one was unplugged. */
     private int chooseIommu(int wanted) {
-        if (iommu == wanted) {
-            return 0;
-        }
-        if (iommu != 0) {
+        if (iommu != 0 && iommu != wanted) {
             return -Errno.EINVAL;
         }
-        if (VfioCalls.checkExtension(fd.value(), wanted) != 1) {
+        if (iommu == 0 && VfioCalls.checkExtension(fd.value(), wanted) != 1) {
             return -Errno.ENODEV;
         }
         int result = VfioCalls.setIommu(fd.value(), wanted);
-        if (result == 0) {
+        if (result == -Errno.EINVAL && iommu == wanted) {
+            return 0; // it has one, as it should
+        }
+        if (result == 0 && memory instanceof VfioSpace space) {
+            space.restore();
+        } else if (result == 0 && memory == null) {
             iommu = wanted;
             memory = wanted == VfioCalls.NOIOMMU_IOMMU ? new PhysicalSpace() : new VfioSpace(fd);
         }

@@ -19,6 +19,17 @@ final class VfioSpace extends DmaSpace {
         addresses = new IovaAllocator(VfioIommu.info(container.value()).ranges());
     }
 
+    /** Maps everything again, where it was: the kernel forgets it with the last device that is unplugged. */
+    void restore() {
+        forEachRegion(region -> {
+            int result = VfioIommu.map(
+                    container.value(), region.address(), region.deviceAddress(), region.lengthBytes());
+            if (result < 0) {
+                throw new LinuxException("map again " + region, result, remedy(-result, region.lengthBytes()));
+            }
+        });
+    }
+
     @Override
     public DmaBuffer allocate(long lengthBytes) {
         return DmaMemory.hugeOrOrdinary(this, lengthBytes);

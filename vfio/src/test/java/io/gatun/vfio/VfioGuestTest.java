@@ -1,0 +1,51 @@
+package io.gatun.vfio;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.gatun.testkit.GuestSuite;
+import io.gatun.testkit.NvmeDisk;
+import io.gatun.testkit.NvmeModel;
+import io.gatun.testkit.Peer;
+import io.gatun.testkit.QemuGuest;
+import io.gatun.testkit.RequiresPeer;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** The kernel's own VFIO, UIO and IOMMU, in a guest beside QEMU's NVMe controller. */
+@RequiresPeer(Peer.GUEST_WITH_HOST_FILES)
+class VfioGuestTest {
+    private static final Duration STEP = Duration.ofSeconds(60);
+    private static final Duration SUITE = Duration.ofMinutes(3);
+
+    @Test
+    void throughVfioBehindAnIommu() {
+        GuestSuite suite = run(guest().iommu().modules("nvme", "vfio-pci", "vfio_iommu_type1", "uio_pci_generic"),
+                VfioInGuest.class);
+        assertEquals(7, suite.passed().size(), suite::toString);
+    }
+
+    @Test
+    void throughUioByPhysicalAddresses() {
+        GuestSuite suite = run(guest().modules("nvme", "vfio-pci", "uio_pci_generic"), UioInGuest.class);
+        assertEquals(3, suite.passed().size(), suite::toString);
+    }
+
+    private static QemuGuest.Builder guest() {
+        return QemuGuest.builder()
+                .memoryMegabytes(768)
+                .nvme(NvmeModel.of("gatun-vfio").with(NvmeDisk.ofMegabytes(16)))
+                .hostFiles();
+    }
+
+    private static GuestSuite run(QemuGuest.Builder builder, Class<?> tests) {
+        try (QemuGuest guest = builder.boot()) {
+            guest.run("host_files", STEP);
+            guest.run("huge_pages 8", STEP);
+            GuestSuite suite = GuestSuite.run(guest, List.of(tests), Map.of(), SUITE);
+            guest.powerOff();
+            return suite;
+        }
+    }
+}
