@@ -273,15 +273,17 @@ final class ControllerWatch implements Runnable {
             q.drain();
             q.setDown();
         });
-        shutDown.countDown();
-        while (true) {
-            freeClosed();
-            if (queues.isEmpty()) {
-                break;
+        freeClosed();
+        if (!queues.isEmpty()) {
+            shutDown.countDown();
+            while (!queues.isEmpty()) {
+                LockSupport.parkNanos(this, tickNanos);
+                advance();
+                freeClosed();
             }
-            LockSupport.parkNanos(this, tickNanos);
-            advance();
         }
         controller.release();
+        // Who has closed all queues before finds the controller free to be taken by someone else.
+        shutDown.countDown();
     }
 }

@@ -279,7 +279,10 @@ public final class NvmeController implements AutoCloseable {
         }
     }
 
-    /** Shuts the controller down, so that nothing in its caches is lost, and gives it back. */
+    /**
+     * Shuts the controller down, so that nothing in its caches is lost, and gives it back: at once if all queue pairs
+     * were closed, else when the last one is.
+     */
     @Override
     public void close() {
         synchronized (queueIds) {

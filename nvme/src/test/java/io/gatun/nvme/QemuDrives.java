@@ -3,10 +3,14 @@ package io.gatun.nvme;
 import io.gatun.testkit.NvmeDisk;
 import io.gatun.testkit.NvmeModel;
 import io.gatun.testkit.QtestMachine;
+import io.gatun.vfio.PciAddress;
+import io.gatun.vfio.PciBus;
 import java.util.List;
 
 /**
- * The drives that the driver is tried on: QEMU's models, in a machine of their own for each test.
+ * The drives that the driver is tried on, QEMU's models: in a machine of their own for each test, whose processor is
+ * this process; or inside a guest, as PCI functions with a user-space driver, where the property {@value #ADDRESSES}
+ * names them.
  *
  * <p>Tests do not know what is on a drive when they begin.
  */
@@ -26,6 +30,10 @@ final class QemuDrives implements AutoCloseable {
                     .withProperty("max_ioqpairs=2")
                     .with(NvmeDisk.ofMegabytes(64)));
 
+    /** PCI addresses of the drives, in the order of {@link #MODELS}, with commas between them. */
+    static final String ADDRESSES = "gatun.nvme.addresses";
+
+    /** Null inside a guest. */
     private final QtestMachine machine;
 
     private QemuDrives(QtestMachine machine) {
@@ -33,6 +41,9 @@ final class QemuDrives implements AutoCloseable {
     }
 
     static QemuDrives start() {
+        if (inGuest()) {
+            return new QemuDrives(null);
+        }
         QtestMachine.Builder builder = QtestMachine.builder();
         MODELS.forEach(builder::controller);
         return new QemuDrives(builder.start());
@@ -40,7 +51,15 @@ final class QemuDrives implements AutoCloseable {
 
     /** Reaches a drive. */
     NvmeTransport open(int drive) {
-        return new QtestTransport(machine, drive);
+        if (machine != null) {
+            return new QtestTransport(machine, drive);
+        }
+        String address = System.getProperty(ADDRESSES).split(",", -1)[drive];
+        return PcieTransport.open(PciBus.system(), PciAddress.parse(address));
+    }
+
+    static boolean inGuest() {
+        return System.getProperty(ADDRESSES) != null;
     }
 
     /** Reaches a drive and takes it. */
@@ -54,6 +73,8 @@ final class QemuDrives implements AutoCloseable {
 
     @Override
     public void close() {
-        machine.close();
+        if (machine != null) {
+            machine.close();
+        }
     }
 }

@@ -1,6 +1,8 @@
 package io.gatun.vfio;
 
 import io.gatun.linux.EventFd;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * A PCI function that this process drives: its registers, its configuration space, its interrupts, and the memory it
@@ -14,6 +16,7 @@ import io.gatun.linux.EventFd;
  */
 public abstract sealed class PciDevice implements AutoCloseable permits VfioDevice, UioDevice {
     private final PciFunction function;
+    private List<EventFd> ownEvents = List.of();
 
     PciDevice(PciFunction function) {
         this.function = function;
@@ -48,9 +51,49 @@ public abstract sealed class PciDevice implements AutoCloseable permits VfioDevi
      * @throws io.gatun.linux.LinuxException with the remedy
      * @throws IllegalArgumentException for more than {@link #vectorCount}
      */
-    public abstract void reserveVectors(int count);
+    public final void reserveVectors(int count) {
+        List<EventFd> created = new ArrayList<>();
+        try {
+            for (int i = 0; i < Math.min(count, vectorCount()); i++) {
+                created.add(EventFd.create());
+            }
+            if (created.size() != count) {
+                throw new IllegalArgumentException(this + " has " + vectorCount() + " vectors, not " + count);
+            }
+            reserveVectors(created);
+        } catch (RuntimeException e) {
+            created.forEach(EventFd::close);
+            throw e;
+        }
+        ownEvents = created;
+    }
 
-    /** The eventfd of a reserved vector, which the device closes. */
+    /**
+     * Makes as many vectors ready as there are eventfds, which stay the caller's: as when a function that went away is
+     * opened anew under a reactor that watches them.
+     */
+    public final void reserveVectors(List<EventFd> eventFds) {
+        if (eventFds.size() > vectorCount()) {
+            throw new IllegalArgumentException(this + " has " + vectorCount() + " vectors, not " + eventFds.size());
+        }
+        releaseVectors();
+        attachVectors(eventFds);
+    }
+
+    /** Takes all vectors back. */
+    final void releaseVectors() {
+        detachVectors();
+        ownEvents.forEach(EventFd::close);
+        ownEvents = List.of();
+    }
+
+    /** Has vectors, of which there are as many, signal eventfds; none are attached. */
+    abstract void attachVectors(List<EventFd> eventFds);
+
+    /** Undoes it, if it was done. */
+    abstract void detachVectors();
+
+    /** The eventfd of a reserved vector. */
     public abstract EventFd vector(int number);
 
     /** Lets a reserved vector signal its eventfd; returns 0 or {@code -errno}, allocates nothing. */

@@ -125,11 +125,10 @@ public final class UioDevice extends PciDevice {
     }
 
     @Override
-    public void reserveVectors(int count) {
-        if (count != 0) {
-            throw new IllegalArgumentException("interrupts do not reach a process through " + DRIVER);
-        }
-    }
+    void attachVectors(List<EventFd> eventFds) {}
+
+    @Override
+    void detachVectors() {}
 
     @Override
     public EventFd vector(int number) {

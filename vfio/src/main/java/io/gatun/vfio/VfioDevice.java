@@ -24,8 +24,8 @@ public final class VfioDevice extends PciDevice {
     private final ConfigSpace config;
     private final EventFd wantedBack;
     private final int vectorCount;
-    private final List<EventFd> events = new ArrayList<>();
     private final List<VfioVector> vectors = new ArrayList<>();
+    private List<EventFd> events = List.of();
 
     /**
      * @param fd the device's file, owned from here on
@@ -74,11 +74,8 @@ public final class VfioDevice extends PciDevice {
     }
 
     @Override
-    public void reserveVectors(int count) {
-        if (count < 0 || count > vectorCount) {
-            throw new IllegalArgumentException(this + " has " + vectorCount + " vectors, not " + count);
-        }
-        releaseVectors();
+    void attachVectors(List<EventFd> eventFds) {
+        int count = eventFds.size();
         if (count == 0) {
             return;
         }
@@ -89,18 +86,18 @@ public final class VfioDevice extends PciDevice {
             throw new LinuxException(
                     "reserve " + count + " MSI-X vectors of " + function(), result, irqRemedy(-result));
         }
+        events = List.copyOf(eventFds);
         for (int i = 0; i < count; i++) {
-            events.add(EventFd.create());
             vectors.add(new VfioVector(fd, i, events.get(i)));
         }
     }
 
-    private void releaseVectors() {
+    @Override
+    void detachVectors() {
         if (!vectors.isEmpty()) {
             int ignored = VfioCalls.disableIrqs(fd.value(), VfioCalls.PCI_MSIX_IRQ);
             vectors.clear();
-            events.forEach(EventFd::close);
-            events.clear();
+            events = List.of();
         }
     }
 

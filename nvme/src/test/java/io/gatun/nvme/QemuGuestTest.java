@@ -1,0 +1,51 @@
+package io.gatun.nvme;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.gatun.testkit.GuestSuite;
+import io.gatun.testkit.NvmeModel;
+import io.gatun.testkit.Peer;
+import io.gatun.testkit.QemuGuest;
+import io.gatun.testkit.RequiresPeer;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The tests of {@link QemuDrives} once more, inside Linux guests: real VFIO behind an IOMMU, real UIO. */
+@RequiresPeer(Peer.GUEST_WITH_HOST_FILES)
+class QemuGuestTest {
+    private static final List<Class<?>> SUITE = List.of(QemuDataTest.class);
+    private static final Duration STEP = Duration.ofSeconds(60);
+    private static final Duration PATIENCE = Duration.ofMinutes(5);
+
+    @ParameterizedTest
+    @ValueSource(strings = {"vfio-pci", "uio_pci_generic"})
+    void theSameTestsInAGuest(String driver) {
+        QemuGuest.Builder builder =
+                QemuGuest.builder().memoryMegabytes(1024).modules("nvme", driver).hostFiles();
+        for (NvmeModel model : QemuDrives.MODELS) {
+            builder.nvme(model);
+        }
+        if (driver.equals("vfio-pci")) {
+            builder.iommu().modules("nvme", driver, "vfio_iommu_type1");
+        }
+        List<String> addresses = IntStream.range(0, QemuDrives.MODELS.size())
+                .mapToObj(QemuGuest::nvmeAddress)
+                .toList();
+        try (QemuGuest guest = builder.boot()) {
+            guest.run("host_files", STEP);
+            guest.run("huge_pages 32", STEP);
+            addresses.forEach(address -> guest.run("pci_driver " + address + " " + driver, STEP));
+            Map<String, String> properties = Map.of(QemuDrives.ADDRESSES, String.join(",", addresses));
+            GuestSuite suite = GuestSuite.run(guest, SUITE, properties, PATIENCE);
+            suite.passed().forEach(test -> System.out.println(driver + ": " + test));
+            assertEquals(List.of(), suite.skipped());
+            assertTrue(suite.passed().size() >= SUITE.size(), suite::toString);
+            guest.powerOff();
+        }
+    }
+}
