@@ -3,13 +3,9 @@ package io.gatun.testkit;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.time.Duration;
-import java.util.List;
 import java.util.function.UnaryOperator;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -57,27 +53,11 @@ class GatunNeighbourTest {
 
     /** The good pair, measured: what x gets back of what it sends to y. Nothing is lost, and every byte is right. */
     private static double packetsPerSecond(SwitchServer server) {
-        List<String> command = List.of(
-                GatunProgram.require().script().toString(),
-                "bench", "net", "--json", "--verify", "--mode", "echo", "--hugepages", "never",
-                "--socket", server.socket("x").toString(),
-                "--core", Integer.toString(CLIENT_CORE),
-                "--ramp", "0.2",
-                "--time", "0.8");
-        try (PeerProcess bench = PeerProcess.start("bench", command)) {
-            int status = bench.awaitExit(PATIENCE);
-            bench.output().awaitEnd(PATIENCE);
-            String text = bench.output().tail(100);
-            assertEquals(0, status, () -> text + bench.errors().tail(20));
-            JsonNode result = new ObjectMapper().readTree(bench.output().from(0).stream()
-                    .map(LineLog.Line::text)
-                    .collect(Collectors.joining("\n")));
-            assertEquals(0, result.path("faults").asLong(-1), text);
-            assertEquals(0, result.path("lost").asLong(-1), text);
-            return result.path("rx_pps").asDouble();
-        } catch (JsonProcessingException e) {
-            throw new AssertionError(e);
-        }
+        JsonNode result = GatunBench.echo(
+                server.socket("x"), "--core", Integer.toString(CLIENT_CORE), "--ramp", "0.2", "--time", "0.8");
+        assertEquals(0, result.path("faults").asLong(-1), result::toPrettyString);
+        assertEquals(0, result.path("lost").asLong(-1), result::toPrettyString);
+        return result.path("rx_pps").asDouble();
     }
 
     /**

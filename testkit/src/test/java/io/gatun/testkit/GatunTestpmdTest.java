@@ -3,15 +3,12 @@ package io.gatun.testkit;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.gatun.testkit.TestpmdSpec.RingKind;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -79,7 +76,7 @@ class GatunTestpmdTest {
     }
 
     /** DPDK has vector code for these only, and for packed rings only where the processor has AVX-512. */
-    private static Stream<RingKind> vectorized() {
+    static Stream<RingKind> vectorized() {
         return Stream.of(new RingKind(false, false, false, true), new RingKind(true, true, false, true));
     }
 
@@ -149,38 +146,27 @@ class GatunTestpmdTest {
 
     /** Has Gatun's driver check every byte that comes back; returns how many packets did not. */
     private static long lost(RingKind kind, int queues, boolean listens, Path socket) {
-        List<String> command = new ArrayList<>(List.of(
-                GatunProgram.require().script().toString(),
-                "bench", "net", "--json", "--verify", "--mode", "echo", "--hugepages", "never",
-                "--socket", socket.toString(),
+        List<String> options = new ArrayList<>(List.of(
                 "--queues", Integer.toString(queues),
                 "--size", queues == 1 ? "64" : "1518",
                 "--window", Integer.toString(WINDOW),
                 "--ramp", "0.2",
                 "--time", "0.8"));
         if (kind.packed()) {
-            command.add("--packed");
+            options.add("--packed");
         }
         if (kind.inOrder()) {
-            command.add("--in-order");
+            options.add("--in-order");
         }
         if (!kind.mergeable()) {
-            command.add("--no-mrg");
+            options.add("--no-mrg");
         }
         if (listens) {
-            command.add("--listen");
+            options.add("--listen");
         }
-        JsonNode result = json(PeerProcess.output(command, PATIENCE));
+        JsonNode result = GatunBench.echo(socket, options.toArray(String[]::new));
         assertEquals(0, result.path("faults").asLong(-1), result::toPrettyString);
         assertTrue(result.path("verified_packets").asLong() > WINDOW, result::toPrettyString);
         return result.path("lost").asLong(-1);
-    }
-
-    private static JsonNode json(List<String> lines) {
-        try {
-            return new ObjectMapper().readTree(lines.stream().collect(Collectors.joining("\n")));
-        } catch (JsonProcessingException e) {
-            throw new AssertionError(lines.toString(), e);
-        }
     }
 }
