@@ -24,6 +24,7 @@ public final class Mapping implements AutoCloseable {
     private static final int PROT_WRITE = 2;
     private static final int MAP_SHARED = 0x01;
     private static final int MAP_PRIVATE = 0x02;
+    private static final int MAP_FIXED = 0x10;
     private static final int MAP_ANONYMOUS = 0x20;
     private static final int MAP_NORESERVE = 0x4000;
     private static final int MAP_HUGETLB = 0x40000;
@@ -64,6 +65,31 @@ public final class Mapping implements AutoCloseable {
         // On hugepages the kernel unmaps whole pages only, and the page is what the file calls its block.
         long mappedBytes = roundUp(lengthBytes, FileStatus.known(file).blockSizeBytes());
         return map("shared " + file, lengthBytes, mappedBytes, MAP_SHARED | MAP_NORESERVE, file.value(), offsetBytes);
+    }
+
+    /**
+     * Puts the pages of another file in place of this mapping's, at once for every thread: whoever still uses the
+     * addresses sees the other file from then on, and what was mapped is let go. Throws {@link LinuxException}.
+     *
+     * @param file at least as long as this mapping
+     */
+    public void replace(Fd file) {
+        long result;
+        try {
+            result = Native.result((long) MMAP.invokeExact(
+                    Native.capture(),
+                    address,
+                    mappedBytes,
+                    PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_FIXED,
+                    file.value(),
+                    0L));
+        } catch (Throwable t) {
+            throw Native.unreachable(t);
+        }
+        if (result < 0) {
+            throw new LinuxException("mmap " + mappedBytes + " bytes of " + file + " in place", (int) result, "");
+        }
     }
 
     public long address() {

@@ -26,6 +26,22 @@ class MemoryFileTest {
     }
 
     @Test
+    void aMappingGetsTheFileOfAnother() {
+        try (MemoryFile before = MemoryFile.create("before", 8192);
+                MemoryFile after = MemoryFile.create("after", 8192);
+                Mapping map = before.map();
+                Mapping other = after.map()) {
+            Memory.putLong(map.address() + 4096, 1);
+            Memory.putLong(other.address() + 4096, 2);
+            map.replace(after.fd());
+            assertEquals(2, Memory.getLong(map.address() + 4096));
+            assertEquals(0, before.setLength(0));
+            Memory.putLong(map.address() + 4096, 3);
+            assertEquals(3, Memory.getLong(other.address() + 4096));
+        }
+    }
+
+    @Test
     void sealsForbidShrinking() {
         try (MemoryFile file = MemoryFile.create("sealed", 8192)) {
             assertEquals(0, file.seals());

@@ -6,13 +6,11 @@ import io.gatun.linux.LinuxException;
 import io.gatun.nvme.spec.Registers;
 import io.gatun.vfio.Bar;
 import io.gatun.vfio.DmaSpace;
+import io.gatun.vfio.PciAccess;
 import io.gatun.vfio.PciAddress;
 import io.gatun.vfio.PciBus;
 import io.gatun.vfio.PciDevice;
 import io.gatun.vfio.PciFunction;
-import io.gatun.vfio.PhysicalSpace;
-import io.gatun.vfio.UioDevice;
-import io.gatun.vfio.VfioContainer;
 import java.util.ArrayList;
 import java.util.List;
 import org.slf4j.Logger;
@@ -32,11 +30,15 @@ public final class PcieTransport implements NvmeTransport {
     /** One for the admin queue and one for each of 32 I/O queues. */
     private static final int MOST_VECTORS = 33;
 
-    private final PciBus bus;
+    private final PciAccess access;
+    private final boolean ownsAccess;
     private final PciAddress address;
-    private final Access access;
+    private final DmaSpace memory;
     private final int registerBytes;
     private final List<EventFd> vectors = new ArrayList<>();
+
+    /** Registers of functions that were given back: another thread may still ring a doorbell there. */
+    private final List<Bar> detached = new ArrayList<>();
 
     /** Null while the function is given back. */
     private volatile PciDevice device;
@@ -44,52 +46,12 @@ public final class PcieTransport implements NvmeTransport {
     private volatile Bar bar;
     private volatile boolean wantedBack;
 
-    /** How functions are opened, and what they reach. */
-    private sealed interface Access extends AutoCloseable {
-        PciDevice open(PciFunction function);
-
-        DmaSpace memory();
-
-        @Override
-        void close();
-
-        /** Behind an IOMMU of its own. */
-        record Vfio(VfioContainer container) implements Access {
-            @Override
-            public PciDevice open(PciFunction function) {
-                return container.open(function);
-            }
-
-            @Override
-            public DmaSpace memory() {
-                return container.memory();
-            }
-
-            @Override
-            public void close() {
-                container.close();
-            }
-        }
-
-        /** By physical addresses. */
-        record Uio(PhysicalSpace memory) implements Access {
-            @Override
-            public PciDevice open(PciFunction function) {
-                return UioDevice.open(function, memory);
-            }
-
-            @Override
-            public void close() {
-                memory.close();
-            }
-        }
-    }
-
-    private PcieTransport(PciBus bus, PciFunction function, Access access) {
-        this.bus = bus;
+    private PcieTransport(PciAccess access, boolean ownsAccess, PciDevice device) {
         this.access = access;
-        address = function.address();
-        device = access.open(function);
+        this.ownsAccess = ownsAccess;
+        this.device = device;
+        address = device.function().address();
+        memory = device.memory();
         bar = device.bar(0);
         registerBytes = (int) Math.min(bar.lengthBytes(), Integer.MAX_VALUE);
         reserveVectors();
@@ -103,19 +65,37 @@ public final class PcieTransport implements NvmeTransport {
      * @throws NvmeException if the function is not an NVMe controller
      */
     public static PcieTransport open(PciBus bus, PciAddress address) {
-        PciFunction function = bus.function(address);
+        PciAccess own = new PciAccess(bus);
+        try {
+            return open(own, address, true);
+        } catch (RuntimeException e) {
+            own.close();
+            throw e;
+        }
+    }
+
+    /**
+     * As {@link #open(PciBus, PciAddress)}, sharing with others what the controller reaches, so that memory of guests
+     * is mapped, and counted as locked, once for all.
+     *
+     * @param access stays the caller's, who closes it after its last transport
+     */
+    public static PcieTransport open(PciAccess access, PciAddress address) {
+        return open(access, address, false);
+    }
+
+    private static PcieTransport open(PciAccess access, PciAddress address, boolean ownsAccess) {
+        PciFunction function = access.bus().function(address);
         if (function.classCode() != PciFunction.CLASS_NVME) {
             throw new NvmeException(String.format(
                     "%s is not an NVMe controller: its class is %06x, not %06x; see: gatun pci list",
                     function, function.classCode(), PciFunction.CLASS_NVME));
         }
-        Access access = function.hasDriver("uio_pci_generic")
-                ? new Access.Uio(new PhysicalSpace())
-                : new Access.Vfio(VfioContainer.open());
+        PciDevice device = access.open(address);
         try {
-            return new PcieTransport(bus, function, access);
+            return new PcieTransport(access, ownsAccess, device);
         } catch (RuntimeException e) {
-            access.close();
+            device.close();
             throw e;
         }
     }
@@ -150,7 +130,10 @@ public final class PcieTransport implements NvmeTransport {
     @Override
     public int readInt(int offset) {
         PciDevice opened = device;
-        if (offset == Registers.CSTS && opened != null && !wantedBack && opened.wantedBack().drain() > 0) {
+        if (offset == Registers.CSTS
+                && opened != null
+                && !wantedBack
+                && EventFd.drain(opened.wantedBack().value()) > 0) {
             LOG.warn("{} is wanted back by the system", address);
             wantedBack = true;
         }
@@ -174,7 +157,7 @@ public final class PcieTransport implements NvmeTransport {
 
     @Override
     public DmaSpace memory() {
-        return access.memory();
+        return memory;
     }
 
     @Override
@@ -208,12 +191,15 @@ public final class PcieTransport implements NvmeTransport {
         }
         giveBack();
         try {
-            PciDevice found = access.open(bus.function(address));
+            PciDevice found = access.open(address);
             device = found;
+            if (!found.memory().equals(memory)) {
+                LOG.warn("{} came back behind another IOMMU, or none: attach it anew", address);
+                giveBack();
+                return false;
+            }
             found.reserveVectors(vectors);
-            Bar before = bar;
             bar = found.bar(0);
-            before.close();
             wantedBack = false;
             return !found.isGone();
         } catch (LinuxException e) {
@@ -223,12 +209,17 @@ public final class PcieTransport implements NvmeTransport {
         }
     }
 
-    /** The registers stay mapped: a doorbell may still be written, to nowhere. */
+    /** Lets go of all of it, so that the system can take it away. */
     private void giveBack() {
         wantedBack = true;
         PciDevice opened = device;
         if (opened != null) {
             device = null;
+            Bar before = bar;
+            if (!detached.contains(before)) {
+                before.detach();
+                detached.add(before);
+            }
             opened.close();
         }
     }
@@ -258,8 +249,10 @@ public final class PcieTransport implements NvmeTransport {
     @Override
     public void close() {
         giveBack();
-        bar.close();
+        detached.forEach(Bar::close);
         closeVectors();
-        access.close();
+        if (ownsAccess) {
+            access.close();
+        }
     }
 }

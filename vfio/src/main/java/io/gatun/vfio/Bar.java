@@ -2,6 +2,7 @@ package io.gatun.vfio;
 
 import io.gatun.linux.Mapping;
 import io.gatun.linux.Memory;
+import io.gatun.linux.MemoryFile;
 
 /**
  * The registers of a function behind one base address register, mapped here.
@@ -81,6 +82,19 @@ public final class Bar implements AutoCloseable {
             Memory.settle();
         } catch (InternalError gone) {
             // As on the bus: the next read tells.
+        }
+    }
+
+    /**
+     * Lets go of the function, for one that has gone or is wanted back: all bits read as ones from then on, and writes
+     * go nowhere. Other threads may go on accessing it meanwhile, until it is closed.
+     */
+    public void detach() {
+        try (MemoryFile ones = MemoryFile.create("gone", lengthBytes)) {
+            try (Mapping all = ones.map()) {
+                Memory.fill(all.address(), lengthBytes, (byte) -1);
+            }
+            mapping.replace(ones.fd());
         }
     }
 

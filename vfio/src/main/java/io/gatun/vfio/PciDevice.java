@@ -1,7 +1,6 @@
 package io.gatun.vfio;
 
 import io.gatun.linux.EventFd;
-import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -16,7 +15,6 @@ import java.util.List;
  */
 public abstract sealed class PciDevice implements AutoCloseable permits VfioDevice, UioDevice {
     private final PciFunction function;
-    private List<EventFd> ownEvents = List.of();
 
     PciDevice(PciFunction function) {
         this.function = function;
@@ -45,56 +43,13 @@ public abstract sealed class PciDevice implements AutoCloseable permits VfioDevi
     public abstract int vectorCount();
 
     /**
-     * Makes the first {@code count} vectors ready, each with an eventfd of its own and switched off, in place of any
-     * before.
+     * Makes the first vectors ready to signal these eventfds, each switched off, in place of any before; none releases
+     * them. The eventfds stay the caller's, who closes them after that.
      *
      * @throws io.gatun.linux.LinuxException with the remedy
      * @throws IllegalArgumentException for more than {@link #vectorCount}
      */
-    public final void reserveVectors(int count) {
-        List<EventFd> created = new ArrayList<>();
-        try {
-            for (int i = 0; i < Math.min(count, vectorCount()); i++) {
-                created.add(EventFd.create());
-            }
-            if (created.size() != count) {
-                throw new IllegalArgumentException(this + " has " + vectorCount() + " vectors, not " + count);
-            }
-            reserveVectors(created);
-        } catch (RuntimeException e) {
-            created.forEach(EventFd::close);
-            throw e;
-        }
-        ownEvents = created;
-    }
-
-    /**
-     * Makes as many vectors ready as there are eventfds, which stay the caller's: as when a function that went away is
-     * opened anew under a reactor that watches them.
-     */
-    public final void reserveVectors(List<EventFd> eventFds) {
-        if (eventFds.size() > vectorCount()) {
-            throw new IllegalArgumentException(this + " has " + vectorCount() + " vectors, not " + eventFds.size());
-        }
-        releaseVectors();
-        attachVectors(eventFds);
-    }
-
-    /** Takes all vectors back. */
-    final void releaseVectors() {
-        detachVectors();
-        ownEvents.forEach(EventFd::close);
-        ownEvents = List.of();
-    }
-
-    /** Has vectors, of which there are as many, signal eventfds; none are attached. */
-    abstract void attachVectors(List<EventFd> eventFds);
-
-    /** Undoes it, if it was done. */
-    abstract void detachVectors();
-
-    /** The eventfd of a reserved vector. */
-    public abstract EventFd vector(int number);
+    public abstract void reserveVectors(List<EventFd> events);
 
     /** Lets a reserved vector signal its eventfd; returns 0 or {@code -errno}, allocates nothing. */
     public abstract int enableVector(int number);

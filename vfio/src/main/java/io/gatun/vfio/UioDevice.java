@@ -125,14 +125,10 @@ public final class UioDevice extends PciDevice {
     }
 
     @Override
-    void attachVectors(List<EventFd> eventFds) {}
-
-    @Override
-    void detachVectors() {}
-
-    @Override
-    public EventFd vector(int number) {
-        throw new IndexOutOfBoundsException(number);
+    public void reserveVectors(List<EventFd> events) {
+        if (!events.isEmpty()) {
+            throw new IllegalArgumentException("interrupts do not reach a process through " + DRIVER);
+        }
     }
 
     @Override

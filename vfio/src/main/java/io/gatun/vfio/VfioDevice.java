@@ -25,7 +25,6 @@ public final class VfioDevice extends PciDevice {
     private final EventFd wantedBack;
     private final int vectorCount;
     private final List<VfioVector> vectors = new ArrayList<>();
-    private List<EventFd> events = List.of();
 
     /**
      * @param fd the device's file, owned from here on
@@ -74,8 +73,15 @@ public final class VfioDevice extends PciDevice {
     }
 
     @Override
-    void attachVectors(List<EventFd> eventFds) {
-        int count = eventFds.size();
+    public void reserveVectors(List<EventFd> events) {
+        int count = events.size();
+        if (count > vectorCount) {
+            throw new IllegalArgumentException(this + " has " + vectorCount + " vectors, not " + count);
+        }
+        if (!vectors.isEmpty()) {
+            int ignored = VfioCalls.disableIrqs(fd.value(), VfioCalls.PCI_MSIX_IRQ);
+            vectors.clear();
+        }
         if (count == 0) {
             return;
         }
@@ -86,24 +92,9 @@ public final class VfioDevice extends PciDevice {
             throw new LinuxException(
                     "reserve " + count + " MSI-X vectors of " + function(), result, irqRemedy(-result));
         }
-        events = List.copyOf(eventFds);
         for (int i = 0; i < count; i++) {
             vectors.add(new VfioVector(fd, i, events.get(i)));
         }
-    }
-
-    @Override
-    void detachVectors() {
-        if (!vectors.isEmpty()) {
-            int ignored = VfioCalls.disableIrqs(fd.value(), VfioCalls.PCI_MSIX_IRQ);
-            vectors.clear();
-            events = List.of();
-        }
-    }
-
-    @Override
-    public EventFd vector(int number) {
-        return events.get(number);
     }
 
     @Override
@@ -140,7 +131,7 @@ public final class VfioDevice extends PciDevice {
         if (fd.isClosed()) {
             return;
         }
-        releaseVectors();
+        reserveVectors(List.of());
         if (!isGone()) {
             setBusMaster(false);
         }

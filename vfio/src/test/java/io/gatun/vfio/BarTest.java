@@ -36,6 +36,21 @@ class BarTest {
         }
     }
 
+    @Test
+    void aDetachedOneReadsAsOnesAndWritesNowhere() {
+        try (MemoryFile file = MemoryFile.create("bar", 8192);
+                Mapping other = file.map();
+                Bar bar = new Bar(file.map())) {
+            bar.writeInt(0x1c, 1);
+            bar.detach();
+            assertEquals(-1, bar.readInt(0x1c));
+            assertEquals(-1, bar.readLong(4096));
+            bar.writeInt(0x1000, 5);
+            assertEquals(1, Memory.getInt(other.address() + 0x1c));
+            assertEquals(0, Memory.getInt(other.address() + 0x1000));
+        }
+    }
+
     /** As where vfio-pci takes the mapping of a function away; in every tier of the compiler. */
     @Test
     void aFunctionThatHasGoneReadsAsOnes() {

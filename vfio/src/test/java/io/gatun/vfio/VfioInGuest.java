@@ -16,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -70,19 +71,21 @@ class VfioInGuest {
             try (VfioDevice device = container.open(function)) {
                 DmaSpace memory = device.memory();
                 try (DmaBuffer huge = memory.allocate(2 << 20);
-                        DmaBuffer ordinary = memory.allocate(AdminQueue.BYTES)) {
+                        DmaBuffer ordinary = memory.allocate(AdminQueue.BYTES);
+                        EventFd first = EventFd.create();
+                        EventFd second = EventFd.create()) {
                     assertEquals(2 << 20, memory.contiguousBytes(huge.address()));
                     assertEquals(AdminQueue.BYTES, memory.contiguousBytes(ordinary.address()));
-                    device.reserveVectors(2);
+                    device.reserveVectors(List.of(first, second));
                     assertEquals(0, device.enableVector(0));
                     assertEquals("gatun-vfio", AdminQueue.identify(device, huge.address()));
-                    assertEquals(1, awaitCount(device.vector(0)));
+                    assertEquals(1, awaitCount(first));
                     assertEquals(0, device.disableVector(0));
                     assertEquals("gatun-vfio", AdminQueue.identify(device, ordinary.address()));
-                    assertEquals(0, device.vector(0).drain());
-                    assertEquals(0, device.vector(1).drain());
-                    device.reserveVectors(device.vectorCount());
-                    device.reserveVectors(0);
+                    assertEquals(0, first.drain());
+                    assertEquals(0, second.drain());
+                    device.reserveVectors(Collections.nCopies(device.vectorCount(), first));
+                    device.reserveVectors(List.of());
                 }
                 assertNotEquals(0, device.config().capability(ConfigSpace.CAPABILITY_MSIX));
                 assertTrue(device.canReset());
