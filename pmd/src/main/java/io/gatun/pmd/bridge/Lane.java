@@ -69,6 +69,8 @@ final class Lane {
             queue.counters().drop(Drop.REFUSED, burst.count);
             return;
         }
+        // Every decision reads a header that the sender's core has just written: the misses overlap here, not there.
+        burst.fetchHeads();
         int count = admit(burst);
         for (BridgePort mirror : members.mirrors) {
             send(mirror, burst, IDENTITY, count);
