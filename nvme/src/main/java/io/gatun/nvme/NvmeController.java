@@ -10,6 +10,7 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -43,6 +44,7 @@ public final class NvmeController implements AutoCloseable {
     private volatile ControllerData data;
     private volatile boolean gone;
     private volatile int grantedQueues;
+    private final AtomicLong events = new AtomicLong();
     private boolean closed;
 
     // The watch's: the pages of shadow doorbells, 0 where there are none.
@@ -126,6 +128,11 @@ public final class NvmeController implements AutoCloseable {
     /** How often it was reset since it was attached. */
     public long resets() {
         return watch.resets();
+    }
+
+    /** How many events it has reported by itself since it was attached. */
+    public long events() {
+        return events.get();
     }
 
     /** How many I/O queue pairs there can be. */
@@ -467,6 +474,7 @@ public final class NvmeController implements AutoCloseable {
         if (event == null) {
             return;
         }
+        events.incrementAndGet();
         int type = event & 7;
         int information = event >>> 8 & 0xff;
         int page = event >>> 16 & 0xff;

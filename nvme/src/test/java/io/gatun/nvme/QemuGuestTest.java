@@ -18,7 +18,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The tests of {@link QemuDrives} once more, inside Linux guests: real VFIO behind an IOMMU, real UIO. */
 @RequiresPeer(Peer.GUEST_WITH_HOST_FILES)
 class QemuGuestTest {
-    private static final List<Class<?>> SUITE = List.of(QemuDataTest.class);
+    private static final List<Class<?>> SUITE =
+            List.of(QemuDataTest.class, QemuCommandTest.class, QemuResetTest.class);
     private static final Duration STEP = Duration.ofSeconds(60);
     private static final Duration PATIENCE = Duration.ofMinutes(5);
 

@@ -11,9 +11,12 @@ import java.util.List;
  * @param blockBytes size of a logical block, 512 to 2 MiB, a power of two; the model then also offers the formats that
  *     it offers by itself
  * @param faults what goes wrong on the medium
+ * @param requestsPerSecond how many requests the medium carries out in a second, after a burst of a tenth of them; 0
+ *     for all that come
  * @param properties further properties of QEMU's {@code nvme-ns}, such as {@code shared=off}
  */
-public record NvmeDisk(int sizeMegabytes, int blockBytes, List<Fault> faults, List<String> properties) {
+public record NvmeDisk(
+        int sizeMegabytes, int blockBytes, List<Fault> faults, int requestsPerSecond, List<String> properties) {
     /**
      * An I/O error that QEMU's {@code blkdebug} injects each time (QEMU, docs/devel/blkdebug.txt).
      *
@@ -24,27 +27,30 @@ public record NvmeDisk(int sizeMegabytes, int blockBytes, List<Fault> faults, Li
 
     /** A disk of 512-byte blocks. */
     public static NvmeDisk ofMegabytes(int size) {
-        return new NvmeDisk(size, 512, List.of(), List.of());
+        return new NvmeDisk(size, 512, List.of(), 0, List.of());
     }
 
     public NvmeDisk withBlockBytes(int size) {
-        return new NvmeDisk(sizeMegabytes, size, faults, properties);
+        return new NvmeDisk(sizeMegabytes, size, faults, requestsPerSecond, properties);
     }
 
     public NvmeDisk withFault(String event, long sector) {
-        return new NvmeDisk(sizeMegabytes, blockBytes, plus(faults, new Fault(event, sector)), properties);
+        List<Fault> all = plus(faults, new Fault(event, sector));
+        return new NvmeDisk(sizeMegabytes, blockBytes, all, requestsPerSecond, properties);
+    }
+
+    public NvmeDisk withRequestsPerSecond(int most) {
+        return new NvmeDisk(sizeMegabytes, blockBytes, faults, most, properties);
     }
 
     public NvmeDisk withProperty(String property) {
-        return new NvmeDisk(sizeMegabytes, blockBytes, faults, plus(properties, property));
+        return new NvmeDisk(sizeMegabytes, blockBytes, faults, requestsPerSecond, plus(properties, property));
     }
 
     /** QEMU's arguments for namespace {@code number} of a controller; the block node's name is {@code name}. */
     List<String> arguments(String controller, int number, String name, String image) {
-        String format = "driver=raw,node-name=" + name;
-        // The image need not be safe from a crash of the host.
-        String file = "driver=file,discard=unmap,cache.no-flush=on,filename=" + image;
-        StringBuilder block = new StringBuilder(format);
+        String medium = requestsPerSecond == 0 ? name : name + "-medium";
+        StringBuilder block = new StringBuilder("driver=raw,discard=unmap,node-name=").append(medium);
         String prefix = "file.";
         if (!faults.isEmpty()) {
             block.append(",file.driver=blkdebug");
@@ -57,15 +63,23 @@ public record NvmeDisk(int sizeMegabytes, int blockBytes, List<Fault> faults, Li
             }
             prefix = "file.image.";
         }
-        for (String option : file.split(",", -1)) {
+        // The image need not be safe from a crash of the host.
+        for (String option : List.of("driver=file", "discard=unmap", "cache.no-flush=on", "filename=" + image)) {
             block.append(',').append(prefix).append(option);
         }
-        block.append(",discard=unmap");
+        List<String> arguments = new ArrayList<>(List.of("-blockdev", block.toString()));
+        if (requestsPerSecond != 0) {
+            String limit = name + "-limit";
+            String throttle = "driver=throttle,node-name=%s,throttle-group=%s,file=%s".formatted(name, limit, medium);
+            arguments.addAll(List.of("-object", "throttle-group,id=" + limit + ",x-iops-total=" + requestsPerSecond));
+            arguments.addAll(List.of("-blockdev", throttle));
+        }
         StringBuilder device = new StringBuilder("nvme-ns,id=%1$s-ns,drive=%1$s,bus=%2$s,nsid=%3$d".formatted(
                 name, controller, number));
         device.append(",logical_block_size=").append(blockBytes).append(",physical_block_size=").append(blockBytes);
         properties.forEach(property -> device.append(',').append(property));
-        return List.of("-blockdev", block.toString(), "-device", device.toString());
+        arguments.addAll(List.of("-device", device.toString()));
+        return arguments;
     }
 
     private static <T> List<T> plus(List<T> list, T element) {
