@@ -55,6 +55,17 @@ public interface Bdev extends AutoCloseable {
     /** Calls {@code listener} after each change of {@link #blockCount()}, on the thread that changed it. */
     Registration onResize(Runnable listener);
 
+    /**
+     * Memory in which requests' segments may lie from now on, until {@link #memoryRemoved}: for devices that access it
+     * by themselves. Does not throw. Memory of which the device is not told is served all the same, more slowly.
+     *
+     * @param address where whole pages are mapped in this process
+     */
+    default void memoryAdded(long address, long lengthBytes) {}
+
+    /** No request in flight uses the memory at {@code address} any more, and it is about to be unmapped. */
+    default void memoryRemoved(long address) {}
+
     /** Refuses new channels, and frees what the device holds as soon as no channel is open. */
     @Override
     void close();

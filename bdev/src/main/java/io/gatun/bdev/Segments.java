@@ -2,8 +2,12 @@ package io.gatun.bdev;
 
 import io.gatun.linux.Memory;
 
-/** Walks the segments of a request from any byte on. Every range asked for lies within the request. */
-final class Segments {
+/**
+ * Walks the segments of a request from any byte on. Every range asked for lies within the request.
+ *
+ * <p><b>Thread-safety:</b> stateless.
+ */
+public final class Segments {
     private Segments() {}
 
     /** Whether every segment's address and length is a multiple of {@code alignment}, a power of two. */
@@ -17,12 +21,12 @@ final class Segments {
     }
 
     /** Copies {@code length} bytes from {@code from} on out of the segments. */
-    static void gather(BdevRequest request, long from, long length, long target) {
+    public static void gather(BdevRequest request, long from, long length, long target) {
         copy(request, from, length, target, true);
     }
 
     /** Copies {@code length} bytes into the segments from {@code from} on. */
-    static void scatter(BdevRequest request, long from, long length, long source) {
+    public static void scatter(BdevRequest request, long from, long length, long source) {
         copy(request, from, length, source, false);
     }
 

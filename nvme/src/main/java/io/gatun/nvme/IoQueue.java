@@ -10,6 +10,7 @@ import io.gatun.vfio.DmaArena;
 import io.gatun.vfio.DmaSlab;
 import io.gatun.vfio.DmaSpace;
 import java.util.Arrays;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
 
 /**
@@ -81,6 +82,7 @@ public final class IoQueue implements AutoCloseable {
     private final int[] sentAt;
     private int seenTick;
     private long seenStrays;
+    private final CompletionBurst idle = new CompletionBurst(1);
     private boolean armed;
 
     IoQueue(NvmeController controller, ControllerWatch watch, int id, Reactor reactor) {
@@ -365,6 +367,14 @@ public final class IoQueue implements AutoCloseable {
         return 0;
     }
 
+    /** The owner's part of a reset while nothing is in flight, so that nobody polls. */
+    private void leaveIdle() {
+        if (state != LIVE && state != CLOSED && pair.inFlight() == 0) {
+            int none = leave(idle);
+            assert none == 0 : "a completion of no command";
+        }
+    }
+
     /** Whether the controller is given up: whoever waits for it fails. It may come back. */
     public boolean isDown() {
         return down;
@@ -436,8 +446,9 @@ public final class IoQueue implements AutoCloseable {
 
     /** Asks the owner to leave the rings, if it uses them. */
     void halt() {
-        STATE.compareAndSet(this, LIVE, HALT);
-        wakeOwner();
+        if (STATE.compareAndSet(this, LIVE, HALT)) {
+            sendOwner();
+        }
     }
 
     /** The controller is disabled. */
@@ -445,7 +456,7 @@ public final class IoQueue implements AutoCloseable {
         boolean halted = STATE.compareAndSet(this, HALT, DRAIN) || STATE.compareAndSet(this, HALTED, DRAIN);
         abortWanted = QueuePair.NONE;
         if (halted) {
-            wakeOwner();
+            sendOwner();
         }
     }
 
@@ -479,6 +490,18 @@ public final class IoQueue implements AutoCloseable {
     void free() {
         if (STATE.getAndSet(this, CLOSED) != CLOSED) {
             arena.close();
+        }
+    }
+
+    /** Has the owner do its part of a reset, even if it has no reason to poll. */
+    private void sendOwner() {
+        if (reactor != null) {
+            try {
+                reactor.execute(this::leaveIdle);
+            } catch (RejectedExecutionException closed) {
+                // The owner is gone, and with it what it had in flight.
+                closing = true;
+            }
         }
     }
 

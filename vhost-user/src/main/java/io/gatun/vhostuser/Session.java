@@ -103,6 +103,7 @@ final class Session {
     }
 
     private CompletableFuture<Outcome> replaceMemory(MemoryTable replacement, List<Mapping> removed) {
+        announce(replacement);
         memory = replacement;
         retired.addAll(removed);
         if (!isRunning()) {
@@ -118,9 +119,24 @@ final class Session {
                 }, loop);
     }
 
+    /** Tells the device of the mappings that are new in a table. */
+    private void announce(MemoryTable replacement) {
+        List<Mapping> before = memory.mappings();
+        for (Mapping mapping : replacement.mappings()) {
+            if (!before.contains(mapping)) {
+                device.memoryAdded(mapping.address(), mapping.lengthBytes());
+            }
+        }
+    }
+
     private void closeRetired() {
-        retired.forEach(Mapping::close);
+        retired.forEach(this::unmap);
         retired.clear();
+    }
+
+    private void unmap(Mapping mapping) {
+        device.memoryRemoved(mapping.address());
+        mapping.close();
     }
 
     /** Starts a ring that has got its kick descriptor. */
@@ -268,7 +284,7 @@ final class Session {
 
     private void release() {
         rings.forEach(Ring::close);
-        memory.mappings().forEach(Mapping::close);
+        memory.mappings().forEach(this::unmap);
         memory = MemoryTable.EMPTY;
         closeRetired();
         closeInflight();

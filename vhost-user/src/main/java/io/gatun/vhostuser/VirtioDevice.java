@@ -65,6 +65,18 @@ public interface VirtioDevice {
     default void detached() {}
 
     /**
+     * The front-end shares memory, which is mapped here at {@code address}, in whole pages, until {@link
+     * #memoryRemoved}: for devices that let hardware access it. Comes before any queue uses it.
+     */
+    default void memoryAdded(long address, long lengthBytes) {}
+
+    /**
+     * No queue uses the memory at {@code address} any more, and what was in flight in it has completed; it is unmapped
+     * when this returns.
+     */
+    default void memoryRemoved(long address) {}
+
+    /**
      * A queue starts; called on the thread of {@link Vring#reactor()}. What this throws refuses the start and ends the
      * connection.
      */

@@ -52,6 +52,28 @@ class MemoryChangeTest {
     }
 
     @Test
+    void theDeviceIsToldOfMemoryThatComesAndGoes() {
+        guest.setUp(0, 8);
+        int before = lab.device.memory.size();
+        assertTrue(before > 0);
+        add();
+        assertEquals(before + 1, lab.device.memory.size());
+        add();
+        assertEquals(before + 1, lab.device.memory.size(), "counted, not new");
+        lab.device.hold = true;
+        guest.offer(0);
+        BackendLab.await("a request in flight", () -> lab.device.inFlight() == 1);
+        guest.raw.ok(RawFrontend.REM_MEM_REG, bytes(0L, extraRegion()));
+        assertEquals(before + 1, lab.device.memory.size());
+        lab.device.hold = false;
+        // The device's check is that nothing is in flight at that moment.
+        guest.raw.ok(RawFrontend.REM_MEM_REG, bytes(0L, extraRegion()));
+        assertEquals(before, lab.device.memory.size());
+        guest.close();
+        BackendLab.await("the end", () -> lab.device.memory.isEmpty());
+    }
+
+    @Test
     void anAddedRegionIsUsedByRunningRings() {
         guest.setUp(0, 8);
         guest.exchange(0);

@@ -7,6 +7,8 @@ import io.gatun.vring.DescriptorChain;
 import io.gatun.vring.VirtioFeatures;
 import java.util.ArrayDeque;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -27,6 +29,8 @@ class TestDevice implements VirtioDevice {
     final int queues;
     final byte[] config = new byte[CONFIG_BYTES];
     final List<String> log = new CopyOnWriteArrayList<>();
+    /** Where the front-end's memory is, as the session tells. */
+    final Set<Long> memory = ConcurrentHashMap.newKeySet();
     final AtomicInteger openHandlers = new AtomicInteger();
     private final AtomicInteger inFlight = new AtomicInteger();
     volatile DeviceEvents events;
@@ -50,6 +54,23 @@ class TestDevice implements VirtioDevice {
     /** Requests taken and not answered, over all queues. */
     int inFlight() {
         return inFlight.get();
+    }
+
+    @Override
+    public void memoryAdded(long address, long lengthBytes) {
+        Memory.touch(address, lengthBytes);
+        if (!memory.add(address)) {
+            throw new IllegalStateException("memory came twice");
+        }
+    }
+
+    @Override
+    public void memoryRemoved(long address) {
+        // Still mapped, and nothing in flight any more.
+        Memory.touch(address, 1);
+        if (inFlight.get() != 0 || !memory.remove(address)) {
+            throw new IllegalStateException("memory went that is in use, or never came");
+        }
     }
 
     @Override

@@ -180,6 +180,16 @@ public final class VirtioBlkDevice implements VirtioDevice {
     }
 
     @Override
+    public void memoryAdded(long address, long lengthBytes) {
+        bdev.memoryAdded(address, lengthBytes);
+    }
+
+    @Override
+    public void memoryRemoved(long address) {
+        bdev.memoryRemoved(address);
+    }
+
+    @Override
     public QueueHandler startQueue(int index, Vring vring) {
         BdevChannel channel = bdev.openChannel(vring.reactor());
         return new VirtioBlkQueue(this, vring, channel, counters.get(index));
