@@ -6,6 +6,7 @@ module io.gatun.daemon {
     requires info.picocli;
     requires io.gatun.bdev;
     requires io.gatun.pmd;
+    requires io.gatun.vfio;
     requires io.prometheus.metrics.model;
     requires io.prometheus.writer.text;
     requires jdk.httpserver;

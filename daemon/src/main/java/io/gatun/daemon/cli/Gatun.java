@@ -22,6 +22,7 @@ import picocli.CommandLine.ParameterException;
             RpcCommand.class,
             TopCommand.class,
             BenchCommand.class,
+            PciCommand.class,
             DemoCommand.class,
             RehearseCommand.class
         },

@@ -150,7 +150,7 @@ class CommandLineTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '\0', value = {
-        "'' | which command? One of: serve, rpc, top, bench, demo",
+        "'' | which command? One of: serve, rpc, top, bench, pci, demo",
         "frob | Unmatched argument",
         "rpc | which METHOD? gatun rpc --list shows them",
         "rpc bdev_malloc_delete m0 | bdev_malloc_delete m0: expected key=value",
