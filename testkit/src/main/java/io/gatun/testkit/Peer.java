@@ -15,6 +15,8 @@ public enum Peer {
     STORAGE_DAEMON("qemu-storage-daemon", "qemu-system-common"),
     BUSYBOX("busybox", "busybox-static"),
     IP("ip", "iproute2"),
+    /** Reads captures with libpcap, as Wireshark and tshark do. */
+    TCPDUMP("tcpdump", "tcpdump"),
     MKFS("mkfs.ext4", "e2fsprogs"),
     FSCK("e2fsck", "e2fsprogs"),
     BLKDISCARD("blkdiscard", "util-linux"),
