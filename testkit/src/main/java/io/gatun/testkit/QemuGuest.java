@@ -43,6 +43,11 @@ public final class QemuGuest implements AutoCloseable {
         return new Builder();
     }
 
+    /** A guest that somebody else has started, by its console: a process whose input and output are its serial port. */
+    static QemuGuest atConsole(PeerProcess console) {
+        return new QemuGuest(Lab.workspace(), console, Optional.empty());
+    }
+
     /** What came over the serial port. */
     public LineLog console() {
         return process.output();
