@@ -220,6 +220,7 @@ final class ControllerWatch implements Runnable {
 
     private void reset(String reason) {
         boolean again = troubleSince != 0;
+        long startNanos = System.nanoTime();
         if (!again) {
             LOG.warn("{} {}: resetting it", transport.name(), reason);
         }
@@ -241,7 +242,8 @@ final class ControllerWatch implements Runnable {
         retryAt = System.nanoTime() + RETRY_NANOS;
         if (!again) {
             LOG.error("{}: {}; trying again every second", transport.name(), failure);
-            troubleSince = Math.max(1, System.nanoTime());
+            // A controller that is waited for in vain for as long as it announces has used up that much time already.
+            troubleSince = Math.max(1, startNanos);
         }
         boolean late = System.nanoTime() - troubleSince >= controller.options().failAfter().toNanos();
         if (late || controller.isGone()) {

@@ -20,13 +20,32 @@ final class Commands {
 
     /** Starts a command, which gives its identifier, and gives its status, type and code alone. */
     int status(IntSupplier command) {
-        int[] identifier = {-Errno.EAGAIN};
+        int status = statusOrErrno(command);
+        assertTrue(status >= 0, () -> "refused: " + status);
+        return status;
+    }
+
+    /** As {@link #status}, of a controller that is given up for now: waits until it takes commands again. */
+    int statusOnceBack(IntSupplier command) {
+        int[] status = {0};
+        Waiting.until("the controller is back", () -> {
+            status[0] = statusOrErrno(command);
+            return status[0] != -Errno.ENODEV;
+        });
+        return status[0];
+    }
+
+    /** As {@link #status}; {@code -errno} where the command is refused, other than for now. */
+    int statusOrErrno(IntSupplier command) {
+        int[] identifier = {0};
         Waiting.until("the queue takes a command", () -> {
             int ignored = queue.poll(burst);
             identifier[0] = command.getAsInt();
             return identifier[0] != -Errno.EAGAIN;
         });
-        assertTrue(identifier[0] >= 0, () -> "refused: " + identifier[0]);
+        if (identifier[0] < 0) {
+            return identifier[0];
+        }
         queue.flush();
         int[] status = {-1};
         Waiting.until("a command completes", () -> {

@@ -8,6 +8,8 @@ import io.gatun.vfio.DmaBuffer;
 import io.gatun.vfio.DmaRegion;
 import io.gatun.vfio.DmaSpace;
 import java.util.BitSet;
+import java.util.Map;
+import java.util.WeakHashMap;
 
 /**
  * The memory of a {@link QtestMachine}, mapped into this process: a controller's address is an offset in the file.
@@ -17,21 +19,26 @@ final class QtestSpace extends DmaSpace {
     /** Below 1 MiB a PC has other things than memory. */
     private static final long FIRST_FREE = 1 << 20;
 
+    /** Pages that are in use, for all who share the memory of a machine. */
+    private static final Map<QtestMachine, BitSet> TAKEN = new WeakHashMap<>();
+
     private final Mapping ram;
-    private final BitSet taken = new BitSet();
+    private final BitSet taken;
 
     QtestSpace(QtestMachine machine) {
+        synchronized (TAKEN) {
+            taken = TAKEN.computeIfAbsent(machine, _ -> new BitSet());
+        }
         try (MemoryFile file = MemoryFile.open(machine.memory().toString())) {
             ram = file.map();
         }
     }
 
     @Override
-    public synchronized DmaBuffer allocate(long lengthBytes) {
+    public DmaBuffer allocate(long lengthBytes) {
         int pages = (int) ((lengthBytes + PAGE_BYTES - 1) / PAGE_BYTES);
-        int first = firstFree(pages);
+        int first = take(pages);
         long address = ram.address() + FIRST_FREE + first * PAGE_BYTES;
-        taken.set(first, first + pages);
         Memory.fill(address, pages * PAGE_BYTES, (byte) 0);
         map(address, pages * PAGE_BYTES);
         return new DmaBuffer(address, pages * PAGE_BYTES, () -> {
@@ -40,8 +47,18 @@ final class QtestSpace extends DmaSpace {
         });
     }
 
-    private synchronized void free(int first, int pages) {
-        taken.clear(first, first + pages);
+    private int take(int pages) {
+        synchronized (taken) {
+            int first = firstFree(pages);
+            taken.set(first, first + pages);
+            return first;
+        }
+    }
+
+    private void free(int first, int pages) {
+        synchronized (taken) {
+            taken.clear(first, first + pages);
+        }
     }
 
     private int firstFree(int pages) {

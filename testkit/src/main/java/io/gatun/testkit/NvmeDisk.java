@@ -2,6 +2,7 @@ package io.gatun.testkit;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * A namespace of QEMU's NVMe controller model, with a sparse image of its own; immutable, made with the {@code with}
@@ -17,13 +18,25 @@ import java.util.List;
  */
 public record NvmeDisk(
         int sizeMegabytes, int blockBytes, List<Fault> faults, int requestsPerSecond, List<String> properties) {
+    /** What a request does to the medium. */
+    public enum Access {
+        READ("read_aio"),
+        WRITE("write_aio"),
+        FLUSH("flush_to_disk");
+
+        private final String event;
+
+        Access(String event) {
+            this.event = event;
+        }
+    }
+
     /**
      * An I/O error that QEMU's {@code blkdebug} injects each time (QEMU, docs/devel/blkdebug.txt).
      *
-     * @param event {@code read_aio}, {@code write_aio} or {@code flush_to_disk}
      * @param sector the 512-byte sector that a request must touch, or -1 for any request
      */
-    public record Fault(String event, long sector) {}
+    public record Fault(Access access, long sector) {}
 
     /** A disk of 512-byte blocks. */
     public static NvmeDisk ofMegabytes(int size) {
@@ -34,8 +47,8 @@ public record NvmeDisk(
         return new NvmeDisk(sizeMegabytes, size, faults, requestsPerSecond, properties);
     }
 
-    public NvmeDisk withFault(String event, long sector) {
-        List<Fault> all = plus(faults, new Fault(event, sector));
+    public NvmeDisk withFault(Access access, long sector) {
+        List<Fault> all = plus(faults, new Fault(access, sector));
         return new NvmeDisk(sizeMegabytes, blockBytes, all, requestsPerSecond, properties);
     }
 
@@ -55,10 +68,12 @@ public record NvmeDisk(
         if (!faults.isEmpty()) {
             block.append(",file.driver=blkdebug");
             for (int i = 0; i < faults.size(); i++) {
+                Fault fault = faults.get(i);
                 String rule = ",file.inject-error.%d.".formatted(i);
-                block.append(rule).append("event=").append(faults.get(i).event());
-                if (faults.get(i).sector() >= 0) {
-                    block.append(rule).append("sector=").append(faults.get(i).sector());
+                block.append(rule).append("event=").append(fault.access().event);
+                block.append(rule).append("iotype=").append(fault.access().name().toLowerCase(Locale.ROOT));
+                if (fault.sector() >= 0) {
+                    block.append(rule).append("sector=").append(fault.sector());
                 }
             }
             prefix = "file.image.";

@@ -138,9 +138,10 @@ public final class QtestFunction {
 
     /** Carries out what was written meanwhile, in its order. */
     void thaw() {
-        frozenRegisters = null;
-        withheld.forEach(Runnable::run);
+        List<Runnable> missed = List.copyOf(withheld);
         withheld.clear();
+        frozenRegisters = null;
+        missed.forEach(Runnable::run);
     }
 
     /** Reads four bytes of the configuration space, at an offset that is a multiple of 4 below 256. */
@@ -162,6 +163,10 @@ public final class QtestFunction {
     /** Whether the function may reach memory and send interrupts. */
     public void setBusMaster(boolean enabled) {
         synchronized (client) {
+            if (frozenRegisters != null) {
+                withheld.add(() -> setBusMaster(enabled));
+                return;
+            }
             int command = readConfig(COMMAND) & 0xffff;
             writeConfig(COMMAND, enabled ? command | BUS_MASTER : command & ~BUS_MASTER);
         }
@@ -169,16 +174,21 @@ public final class QtestFunction {
 
     /** Whether no function answers in this slot any more: its vendor is then read as all ones. */
     public boolean gone() {
-        return readConfig(0) == -1;
+        synchronized (client) {
+            return frozenRegisters == null && readConfig(0) == -1;
+        }
     }
 
     /**
      * Resets the function by itself and places it again; vectors have to be aimed again.
      *
-     * @return whether the function can do that
+     * @return whether the function can do that, and did: a frozen one does not come back from it
      */
     public boolean reset() {
         synchronized (client) {
+            if (frozenRegisters != null) {
+                return false;
+            }
             int express = capability(PCI_EXPRESS);
             if (express == 0 || (readConfig(express + DEVICE_CAPABILITIES) & CAN_RESET) == 0) {
                 return false;

@@ -1,0 +1,193 @@
+package io.gatun.nvme;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.gatun.linux.Errno;
+import io.gatun.testkit.NvmeDisk;
+import io.gatun.testkit.NvmeModel;
+import io.gatun.testkit.Peer;
+import io.gatun.testkit.QtestMachine;
+import io.gatun.testkit.RequiresPeer;
+import io.gatun.vfio.DmaBuffer;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.Test;
+
+/** Media that fail, a controller that freezes, a controller that is pulled out. */
+@RequiresPeer(Peer.QEMU)
+class QemuFaultTest {
+    private static final NvmeOptions IMPATIENT = NvmeOptions.DEFAULTS
+            .withTimeouts(Duration.ofMillis(200), Duration.ofMillis(300))
+            .withTick(Duration.ofMillis(20));
+
+    private static final int BAD_SECTOR = 2048;
+
+    @Test
+    void mediaErrorsConcernTheirBlocksAlone() {
+        NvmeModel model = NvmeModel.of("bad")
+                .with(NvmeDisk.ofMegabytes(16).withFault(NvmeDisk.Access.READ, BAD_SECTOR))
+                .with(NvmeDisk.ofMegabytes(16).withFault(NvmeDisk.Access.WRITE, BAD_SECTOR));
+        try (QtestMachine machine = QtestMachine.builder().controller(model).start();
+                NvmeController controller =
+                        NvmeController.attach(new QtestTransport(machine, 0), NvmeOptions.DEFAULTS);
+                DmaBuffer memory = controller.memory().allocate(64 << 10);
+                IoQueue queue = controller.openQueue(null)) {
+            Commands commands = new Commands(queue);
+            NvmeNamespace unreadable = controller.namespaces().get(0);
+            NvmeNamespace unwritable = controller.namespaces().get(1);
+            for (int lba : new int[] {BAD_SECTOR, BAD_SECTOR - 7}) {
+                assertEquals(
+                        NvmeStatus.UNRECOVERED_READ_ERROR,
+                        commands.status(() -> queue.read(unreadable, lba, 8, memory.address())));
+                assertEquals(
+                        NvmeStatus.WRITE_FAULT,
+                        commands.status(() -> queue.write(unwritable, lba, 8, memory.address())));
+            }
+            for (int lba : new int[] {BAD_SECTOR + 1, BAD_SECTOR - 8}) {
+                assertEquals(
+                        NvmeStatus.SUCCESS, commands.status(() -> queue.read(unreadable, lba, 8, memory.address())));
+                assertEquals(
+                        NvmeStatus.SUCCESS, commands.status(() -> queue.write(unwritable, lba, 8, memory.address())));
+            }
+            assertEquals(
+                    NvmeStatus.SUCCESS,
+                    commands.status(() -> queue.write(unreadable, BAD_SECTOR, 8, memory.address())));
+            assertEquals(
+                    NvmeStatus.SUCCESS,
+                    commands.status(() -> queue.read(unwritable, BAD_SECTOR, 8, memory.address())));
+            assertEquals(0, controller.resets(), "a bad block is no reason to reset");
+            // QEMU's model counts what is done and not what fails: its logs have no entry for a bad block.
+            assertTrue(controller.health().readCommands().intValue() > 0);
+        }
+    }
+
+    @Test
+    void frozenControllerIsResetAndLosesNoAcknowledgedWrite() throws InterruptedException {
+        try (QtestMachine machine = slowMachine();
+                NvmeController controller = NvmeController.attach(new QtestTransport(machine, 0), IMPATIENT)) {
+            Load load = Load.start(controller);
+            for (int freeze = 1; freeze <= 3; freeze++) {
+                long before = load.acknowledged.get();
+                Waiting.until("the load goes on", () -> load.acknowledged.get() > before || load.failed());
+                long resets = controller.resets();
+                machine.freeze();
+                // Time-out, abort, time-out of the abort: now it is being reset, which it does not react to either.
+                Thread.sleep(1_500);
+                long frozenAt = load.acknowledged.get();
+                Thread.sleep(200);
+                assertEquals(frozenAt, load.acknowledged.get(), "a frozen controller acknowledges nothing");
+                machine.thaw();
+                Waiting.until("it is reset and used again", () -> controller.resets() > resets || load.failed());
+            }
+            load.stopAndVerify();
+        }
+    }
+
+    @Test
+    void frozenForTooLongFailsItsIoAndIsUsedAgainOnceItIsThawed() {
+        NvmeOptions options = IMPATIENT.withFailAfter(Duration.ofMillis(500));
+        try (QtestMachine machine = slowMachine();
+                NvmeController controller = NvmeController.attach(new QtestTransport(machine, 0), options);
+                DmaBuffer memory = controller.memory().allocate(4096);
+                IoQueue queue = controller.openQueue(null)) {
+            NvmeNamespace namespace = controller.namespaces().getFirst();
+            Commands commands = new Commands(queue);
+            assertEquals(NvmeStatus.SUCCESS, commands.status(() -> queue.write(namespace, 0, 8, memory.address())));
+            machine.freeze();
+            assertEquals(
+                    NvmeStatus.ABORTED_BY_HOST,
+                    commands.status(() -> queue.write(namespace, 8, 8, memory.address())));
+            assertEquals(
+                    -Errno.ENODEV, commands.statusOrErrno(() -> queue.read(namespace, 0, 8, memory.address())));
+            machine.thaw();
+            assertEquals(
+                    NvmeStatus.SUCCESS,
+                    commands.statusOnceBack(() -> queue.read(namespace, 0, 8, memory.address())));
+        }
+    }
+
+    @Test
+    void removedControllerFailsItsIoAndNothingElse() throws InterruptedException {
+        try (QtestMachine machine = QtestMachine.builder()
+                        .controller(NvmeModel.of("gone").with(NvmeDisk.ofMegabytes(16)))
+                        .controller(NvmeModel.of("stays").with(NvmeDisk.ofMegabytes(16)))
+                        .start();
+                NvmeController gone = NvmeController.attach(new QtestTransport(machine, 0), IMPATIENT);
+                NvmeController stays = NvmeController.attach(new QtestTransport(machine, 1), NvmeOptions.DEFAULTS);
+                DmaBuffer memory = gone.memory().allocate(4096);
+                IoQueue queue = gone.openQueue(null)) {
+            NvmeNamespace namespace = gone.namespaces().getFirst();
+            Commands commands = new Commands(queue);
+            Load load = Load.start(stays);
+            assertEquals(NvmeStatus.SUCCESS, commands.status(() -> queue.read(namespace, 0, 8, memory.address())));
+            machine.remove(0);
+            int status = commands.statusOrErrno(() -> queue.read(namespace, 0, 8, memory.address()));
+            assertTrue(status == NvmeStatus.ABORTED_BY_HOST || status == -Errno.ENODEV, () -> "status " + status);
+            assertEquals(
+                    -Errno.ENODEV, commands.statusOrErrno(() -> queue.read(namespace, 0, 8, memory.address())));
+            assertTrue(gone.isGone());
+            assertEquals(0, queue.inFlight());
+
+            long before = load.acknowledged.get();
+            Waiting.until("the other goes on", () -> load.acknowledged.get() > before + 100 || load.failed());
+            load.stopAndVerify();
+            assertFalse(stays.isGone());
+            assertEquals(0, stays.resets());
+        }
+    }
+
+    /** Much is in flight whenever it freezes. */
+    private static QtestMachine slowMachine() {
+        return QtestMachine.builder()
+                .controller(NvmeModel.of("slow").with(NvmeDisk.ofMegabytes(16).withRequestsPerSecond(1000)))
+                .start();
+    }
+
+    /** Overwrites the same blocks again and again; what is acknowledged must be there at the end. */
+    private static final class Load {
+        private static final int REQUESTS = 64;
+
+        final AtomicLong acknowledged = new AtomicLong();
+        private final AtomicBoolean over = new AtomicBoolean();
+        private final AtomicReference<Throwable> failure = new AtomicReference<>();
+        private Thread thread;
+
+        static Load start(NvmeController controller) {
+            Load load = new Load();
+            load.thread = Thread.ofPlatform().name("load").start(() -> load.run(controller));
+            return load;
+        }
+
+        private void run(NvmeController controller) {
+            NvmeNamespace namespace = controller.namespaces().getFirst();
+            try (VerifiedIo io = new VerifiedIo(controller, namespace, 16, 4096, 0).resending()) {
+                long generation = 0;
+                while (!over.get()) {
+                    generation++;
+                    io.write(0, REQUESTS, generation);
+                    acknowledged.addAndGet(REQUESTS);
+                    io.verify(0, REQUESTS, generation);
+                }
+                io.verify(0, REQUESTS, generation);
+            } catch (Throwable t) {
+                failure.set(t);
+            }
+        }
+
+        boolean failed() {
+            return failure.get() != null;
+        }
+
+        void stopAndVerify() throws InterruptedException {
+            over.set(true);
+            thread.join();
+            if (failed()) {
+                throw new AssertionError("the load failed", failure.get());
+            }
+        }
+    }
+}
