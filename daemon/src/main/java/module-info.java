@@ -5,6 +5,7 @@ module io.gatun.daemon {
     requires com.fasterxml.jackson.databind;
     requires info.picocli;
     requires io.gatun.bdev;
+    requires io.gatun.nvme;
     requires io.gatun.pmd;
     requires io.gatun.vfio;
     requires io.prometheus.metrics.model;

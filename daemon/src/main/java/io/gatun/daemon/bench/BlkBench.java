@@ -1,13 +1,16 @@
 package io.gatun.daemon.bench;
 
+import io.gatun.bdev.Bdev;
 import io.gatun.daemon.bench.BlkBenchResult.Latency;
 import io.gatun.daemon.bench.BlkBenchResult.QueueResult;
 import io.gatun.linux.LinuxException;
+import io.gatun.vfio.DmaSpace;
 import io.gatun.vhostuser.FrontendException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Supplier;
 import org.HdrHistogram.Histogram;
 
 /**
@@ -42,18 +45,36 @@ public final class BlkBench {
     }
 
     private final BlkBenchOptions options;
+    private final Supplier<BlkTarget> opener;
     private final List<BlkBenchWorker> workers = new ArrayList<>();
     private final List<Thread> threads = new ArrayList<>();
     private volatile boolean stopped;
 
     /** A run that has not started. */
     public BlkBench(BlkBenchOptions options) {
+        this(options, () -> BlkTarget.open(options));
+    }
+
+    /**
+     * A run, not started, against a block device of this process.
+     *
+     * @param options for {@link BlkBenchOptions.Device#BDEV}
+     * @param bdev stays the caller's
+     * @param memory what the device reaches: the data are allocated there
+     * @param queueLimit how many queues there are at most
+     */
+    public BlkBench(BlkBenchOptions options, Bdev bdev, DmaSpace memory, int queueLimit) {
+        this(options, () -> new BdevTarget(bdev, memory, queueLimit, options));
+    }
+
+    private BlkBench(BlkBenchOptions options, Supplier<BlkTarget> opener) {
         this.options = Objects.requireNonNull(options);
+        this.opener = opener;
     }
 
     /** Runs to the end; throws {@link BlkBenchException} where it cannot, or where the device fails a request. */
     public BlkBenchResult run(Progress progress) {
-        try (BlkTarget target = BlkTarget.open(options)) {
+        try (BlkTarget target = opener.get()) {
             long blocks = blocksPerQueue(target);
             for (int i = 0; i < options.queues(); i++) {
                 int core = options.cores().isEmpty() ? -1 : options.cores().get(i % options.cores().size());

@@ -55,6 +55,8 @@ public record BlkBenchOptions(
     public enum Device {
         /** A vhost-user-blk server. */
         VHOST_USER,
+        /** A block device of this process. */
+        BDEV,
         /** A copy to or from RAM in the client's own thread: what no device that moves data can exceed. */
         MEMCPY,
         /** Nothing, at once: what the client itself costs. */
@@ -128,7 +130,7 @@ public record BlkBenchOptions(
         require(spanBytes >= 0, "span", spanBytes, "bytes, or 0 for the whole disk");
         require(burst >= 0, "burst", burst, "a number of completions, or 0");
         require(
-                !verify || device == Device.VHOST_USER || device == Device.MEMCPY,
+                !verify || device != Device.NOTHING,
                 "verify",
                 verify,
                 "false without a device that keeps data");
@@ -147,7 +149,7 @@ public record BlkBenchOptions(
         return new Builder(Device.VHOST_USER, socket);
     }
 
-    /** Options for the client's own ceiling. */
+    /** Options for a block device of this process, or for the client's own ceiling. */
     public static Builder of(Device device) {
         return new Builder(device, null);
     }

@@ -109,9 +109,13 @@ final class BenchCommand implements Runnable {
 
         @Override
         public Integer call() {
+            return run(new BlkBench(options()), spec, json);
+        }
+
+        /** Runs until the end or Ctrl-C, with a line a second, prints what was measured, and returns the exit code. */
+        static int run(BlkBench bench, CommandSpec spec, boolean json) {
             PrintWriter out = spec.commandLine().getOut();
             PrintWriter progress = spec.commandLine().getErr();
-            BlkBench bench = new BlkBench(options());
             BlkBenchResult result;
             try (Interrupt ctrlC = new Interrupt(bench::stop)) {
                 result = bench.run((second, _, iops, gigabytes) -> {
@@ -207,12 +211,12 @@ final class BenchCommand implements Runnable {
             BlkBenchResult.Latency latency = result.latency();
             out.println(String.format(
                     Locale.ROOT,
-                    "%s bs=%s qd=%d queues=%d %s: %,.0f IOPS, %.3f GB/s",
+                    "%s bs=%s qd=%d queues=%d%s: %,.0f IOPS, %.3f GB/s",
                     options.mode().label(),
                     Sizes.format(options.blockSizeBytes()),
                     options.queueDepth(),
                     options.queues(),
-                    options.packed() ? "packed" : "split",
+                    options.device() == Device.BDEV ? "" : options.packed() ? " packed" : " split",
                     result.iops(),
                     result.gigabytesPerSecond()));
             out.println(String.format(

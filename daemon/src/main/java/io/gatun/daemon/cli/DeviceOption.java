@@ -7,9 +7,10 @@ import java.util.List;
 
 /** {@code --bdev KIND:NAME,key=value,…} and {@code --vhost-blk SOCKET,key=value,…}, as the calls they stand for. */
 final class DeviceOption {
-    private static final String BDEV_FORM = "KIND:NAME,key=value,… with KIND malloc, file or null";
+    private static final String BDEV_FORM = "KIND:NAME,key=value,… with KIND malloc, file, nvme or null";
     private static final List<String> MALLOC_KEYS = List.of("size", "block-size", "uuid");
     private static final List<String> FILE_KEYS = List.of("path", "direct", "block-size", "readonly", "uuid");
+    private static final List<String> NVME_KEYS = List.of("traddr");
     private static final List<String> BLK_KEYS =
             List.of("bdev", "queues", "readonly", "packed", "connect", "cpumask", "serial");
     private static final int DEFAULT_BLOCK_SIZE = 512;
@@ -31,7 +32,8 @@ final class DeviceOption {
         return switch (kind) {
             case "malloc", "null" -> ramDisk(spec, kind, name);
             case "file" -> fileDisk(spec, name);
-            default -> throw spec.wrong("unknown kind " + kind + ": expected malloc, file or null");
+            case "nvme" -> nvmeDrive(spec, name);
+            default -> throw spec.wrong("unknown kind " + kind + ": expected malloc, file, nvme or null");
         };
     }
 
@@ -89,6 +91,15 @@ final class DeviceOption {
         }
         spec.copy("uuid", params);
         return new Call("bdev_uring_create", params);
+    }
+
+    private static Call nvmeDrive(OptionText spec, String name) {
+        spec.checkKeys(NVME_KEYS);
+        ObjectNode params = object()
+                .put("name", name)
+                .put("trtype", "PCIe")
+                .put("traddr", spec.required("traddr", "the PCI address of a drive, as gatun nvme list shows it"));
+        return new Call("bdev_nvme_attach_controller", params);
     }
 
     private static int blockSize(OptionText spec, int absent) {

@@ -3,6 +3,7 @@ package io.gatun.daemon.cli;
 import io.gatun.daemon.Version;
 import io.gatun.daemon.rpc.RpcException;
 import io.gatun.linux.LinuxException;
+import io.gatun.nvme.NvmeException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -23,6 +24,7 @@ import picocli.CommandLine.ParameterException;
             TopCommand.class,
             BenchCommand.class,
             PciCommand.class,
+            NvmeCommand.class,
             DemoCommand.class,
             RehearseCommand.class
         },
@@ -100,7 +102,11 @@ public final class Gatun implements Runnable {
     }
 
     private static int fail(PrintWriter errors, Exception e) throws Exception {
-        if (!(e instanceof UsageException || e instanceof RpcException || e instanceof LinuxException)) {
+        boolean told = e instanceof UsageException
+                || e instanceof RpcException
+                || e instanceof LinuxException
+                || e instanceof NvmeException;
+        if (!told) {
             throw e;
         }
         return report(errors, e);

@@ -206,8 +206,13 @@ final class BdevMethods {
     /** The calls that recreate all disks and their limits. */
     static JsonNode config(Target target) {
         ArrayNode calls = JSON.arrayNode();
+        NvmeMethods.addConfig(target, calls);
         for (Disk disk : target.disks()) {
-            calls.addObject().put("method", "bdev_" + disk.kind + "_create").set("params", disk.parameters);
+            if (!disk.kind.equals(NvmeMethods.KIND)) {
+                calls.addObject()
+                        .put("method", "bdev_" + disk.kind + "_create")
+                        .set("params", disk.parameters);
+            }
             ObjectNode limits = JSON.objectNode();
             for (int i = 0; i < Disk.LIMITS.length; i++) {
                 if (disk.limits[i] != 0) {

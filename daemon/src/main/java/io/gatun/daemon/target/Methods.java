@@ -10,6 +10,7 @@ public final class Methods {
         FrameworkMethods.addTo(REGISTRY);
         BdevMethods.addTo(REGISTRY);
         FileMethods.addTo(REGISTRY);
+        NvmeMethods.addTo(REGISTRY);
         QosMethods.addTo(REGISTRY);
         BdevQueries.addTo(REGISTRY);
         IostatMethods.addTo(REGISTRY);

@@ -26,6 +26,7 @@ public final class Target implements AutoCloseable {
     private final ControlLoop loop;
     private final Map<String, Disk> disks = new LinkedHashMap<>();
     private final Map<String, Controller> controllers = new LinkedHashMap<>();
+    private final NvmeDrives nvme = new NvmeDrives();
     private final Net net;
     private final List<Waiter> waiters = new ArrayList<>();
     private final CompletableFuture<Void> started = new CompletableFuture<>();
@@ -91,6 +92,10 @@ public final class Target implements AutoCloseable {
     /** Packet ports, switches and loops. */
     Net net() {
         return net;
+    }
+
+    NvmeDrives nvme() {
+        return nvme;
     }
 
     Collection<Disk> disks() {
@@ -187,6 +192,7 @@ public final class Target implements AutoCloseable {
         controllers.clear();
         disks.values().forEach(disk -> disk.bdev.close());
         disks.clear();
+        nvme.close();
         loop.close();
         reactors.forEach(Reactor::close);
     }

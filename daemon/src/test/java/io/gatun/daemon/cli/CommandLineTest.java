@@ -48,8 +48,8 @@ class CommandLineTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '\0', value = {
-        "--bdev m0 | --bdev m0: expected KIND:NAME,key=value,… with KIND malloc, file or null",
-        "--bdev ram:m0,size=1M | --bdev ram:m0,size=1M: unknown kind ram: expected malloc, file or null",
+        "--bdev m0 | --bdev m0: expected KIND:NAME,key=value,… with KIND malloc, file, nvme or null",
+        "--bdev ram:m0,size=1M | --bdev ram:m0,size=1M: unknown kind ram: expected malloc, file, nvme or null",
         "--bdev malloc:,size=1M | --bdev malloc:,size=1M: the name is missing: expected KIND:NAME",
         "--bdev malloc:m0 | --bdev malloc:m0: size is missing: expected size= and bytes, or a number",
         "--bdev malloc:m0,size=x | --bdev malloc:m0,size=x: size=x: expected bytes, or a number",
@@ -66,6 +66,9 @@ class CommandLineTest {
                 + " a UUID",
         "--bdev file:f0 | --bdev file:f0: path is missing: expected path= and a file or block device",
         "--bdev file:f0,path=/x,direct=maybe | --bdev file:f0,path=/x,direct=maybe: direct=maybe: expected on or off",
+        "--bdev nvme:nv0 | --bdev nvme:nv0: traddr is missing: expected traddr= and the PCI address of a drive",
+        "--bdev nvme:nv0,traddr=4 | --bdev nvme:nv0,traddr=4: Invalid argument: traddr: \"4\" is no PCI address;"
+                + " write it as 0000:00:04.0",
         "--vhost-blk /tmp/x | --vhost-blk /tmp/x: bdev is missing: expected bdev= and the name of a --bdev",
         "--vhost-blk bdev=m0 | --vhost-blk bdev=m0: the socket is missing: expected SOCKET,bdev=NAME",
         "--vhost-blk /tmp/x,bdev=m0,queues=0 | --vhost-blk /tmp/x,bdev=m0,queues=0: queues=0: expected a number from 1"
@@ -150,7 +153,7 @@ class CommandLineTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '\0', value = {
-        "'' | which command? One of: serve, rpc, top, bench, pci, demo",
+        "'' | which command? One of: serve, rpc, top, bench, pci, nvme, demo",
         "frob | Unmatched argument",
         "rpc | which METHOD? gatun rpc --list shows them",
         "rpc bdev_malloc_delete m0 | bdev_malloc_delete m0: expected key=value",
@@ -168,6 +171,12 @@ class CommandLineTest {
         "bench net --socket /x --size 20 | bench net: size 20: accepted is 64 to 9018 bytes",
         "bench net --socket /x --mode tx --verify | bench net: verify true: accepted is modes rx and echo",
         "bench net --socket /x --window 0 | bench net: window 0: accepted is 1 to 256",
+        "nvme | nvme what? One of: list, identify, smart, log, bench",
+        "nvme identify 4 | nvme: \"4\" is no PCI address; write it as 0000:00:04.0",
+        "nvme log 00:04.0 0x100 | nvme log 0x100: expected error, firmware, smart, or a page's number such as 0x02",
+        "nvme log 00:04.0 2 --bytes 3 | --bytes 3: expected a multiple of 4 up to 1048576",
+        "nvme bench 00:04.0 --rw write | nvme bench --rw write: it destroys what is on the drive; add --overwrite",
+        "nvme bench 00:04.0 --rw both | nvme bench: 'both' is none of randread, randwrite",
         "bench blk | --socket is missing: expected the path of a vhost-user-blk server",
         "bench blk --socket /x --rw both | bench blk: 'both' is none of randread, randwrite",
         "bench blk --socket /x --bs 100 | bench blk: block size 100: accepted is a multiple of 512",

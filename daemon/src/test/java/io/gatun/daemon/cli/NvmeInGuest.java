@@ -1,0 +1,117 @@
+package io.gatun.daemon.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.gatun.daemon.bench.BlkBench;
+import io.gatun.daemon.bench.BlkBenchOptions;
+import io.gatun.daemon.bench.BlkBenchOptions.Mode;
+import io.gatun.daemon.bench.BlkBenchResult;
+import io.gatun.daemon.rpc.Json;
+import io.gatun.daemon.rpc.JsonRpcClient;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Runs in a guest with an NVMe drive that is with a driver for user space; see {@link NvmeGuestTest}. */
+class NvmeInGuest {
+    /** The drive's PCI address. */
+    static final String ADDRESS = "gatun.test.nvme";
+
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+    private final String address = System.getProperty(ADDRESS);
+
+    @TempDir
+    private Path directory;
+
+    @Test
+    void aDriveIsDescribed() throws Exception {
+        assertTrue(gatun("nvme", "list").contains(address));
+        JsonNode identity = Json.MAPPER.readTree(gatun("nvme", "identify", address, "--json"));
+        assertEquals("gatun-daemon", identity.path("serial_number").textValue());
+        assertEquals(1, identity.path("namespace").path(0).path("nsid").intValue());
+        assertTrue(gatun("nvme", "identify", address).contains("gatun-daemon"));
+        JsonNode health = Json.MAPPER.readTree(gatun("nvme", "smart", address, "--json"));
+        assertEquals(0, health.path("critical_warning").intValue());
+        assertTrue(gatun("nvme", "log", address, "firmware").contains("active slot"));
+        assertTrue(gatun("nvme", "log", address, "0x02").startsWith("0000"));
+        gatun("nvme", "log", address, "error");
+    }
+
+    @Test
+    void aDriveIsMeasured() throws Exception {
+        String[] bench = {"nvme", "bench", address, "--rw", "randrw", "--time", "1", "--ramp", "0", "--qd", "16"};
+        assertEquals(Gatun.USAGE, Gatun.run(System.out, System.err, bench));
+        String measured = gatun(
+                "nvme", "bench", address, "--rw", "randrw", "--time", "1", "--ramp", "0", "--qd", "16",
+                "--span", "4M", "--verify", "--overwrite", "--json");
+        JsonNode result = Json.MAPPER.readTree(measured);
+        assertTrue(result.path("verified_blocks").longValue() >= 1024, measured);
+        assertEquals(0, result.path("mismatches").longValue(), measured);
+    }
+
+    /** The whole chain: front-end, socket, virtio-blk, NVMe; the drive reads and writes the front-end's own pages. */
+    @Test
+    void aDriveIsServed() throws Exception {
+        Path socket = directory.resolve("nv0.sock");
+        ServeCommand serve = ServeCommand.parse(
+                "serve",
+                "--rpc",
+                directory.resolve("rpc.sock").toString(),
+                "--bdev",
+                "nvme:nv0,traddr=" + address,
+                "--vhost-blk",
+                socket + ",bdev=nv0n1,queues=2");
+        Daemon daemon = serve.start();
+        Thread serving = Thread.ofPlatform().start(daemon::serve);
+        try (JsonRpcClient rpc = JsonRpcClient.connect(directory.resolve("rpc.sock"), PATIENCE)) {
+            for (int blockBytes : new int[] {512, 4096, 128 << 10}) {
+                long spanBytes = Math.min(1024L * blockBytes, 16 << 20);
+                BlkBenchResult result = new BlkBench(BlkBenchOptions.of(socket)
+                                .mode(Mode.RANDRW)
+                                .blockSizeBytes(blockBytes)
+                                .queueDepth(16)
+                                .queues(2)
+                                .spanBytes(spanBytes)
+                                .time(Duration.ofSeconds(1))
+                                .ramp(Duration.ZERO)
+                                .timeout(PATIENCE)
+                                .verify(true)
+                                .build())
+                        .run((_, _, _, _) -> {});
+                assertTrue(result.verifiedBlocks() >= spanBytes / blockBytes, result::toString);
+                assertEquals(0, result.mismatches(), result::toString);
+            }
+            JsonNode drive = rpc.call("bdev_nvme_get_controllers", null).path(0);
+            JsonNode only = drive.path("ctrlrs").path(0);
+            assertEquals("enabled", only.path("state").textValue());
+            assertEquals(0, only.path("namespaces").path(0).path("bounced_commands").longValue(), drive::toString);
+            assertTrue(rpc.call("bdev_nvme_reset_controller", Json.MAPPER.readTree("{\"name\":\"nv0\"}"))
+                    .booleanValue());
+            JsonNode health =
+                    rpc.call("bdev_nvme_get_controller_health_info", Json.MAPPER.readTree("{\"name\":\"nv0\"}"));
+            assertTrue(health.path("host_write_commands").longValue() > 0, health::toString);
+            String config = gatun("rpc", "-s", directory.resolve("rpc.sock").toString(), "save_config");
+            assertTrue(config.contains("bdev_nvme_attach_controller"), config);
+        } finally {
+            daemon.stop();
+            serving.join();
+        }
+        assertTrue(Files.notExists(socket));
+    }
+
+    private static String gatun(String... arguments) {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        int code = Gatun.run(new PrintStream(out, true, StandardCharsets.UTF_8), System.err, arguments);
+        String said = out.toString(StandardCharsets.UTF_8);
+        assertEquals(Gatun.OK, code, said);
+        return said;
+    }
+}
