@@ -27,14 +27,13 @@ public final class ProtocolFeatures {
     static final long OFFERED = MQ
             | REPLY_ACK
             | BACKEND_REQ
-            | CONFIG
             | BACKEND_SEND_FD
             | RESET_DEVICE
             | CONFIGURE_MEM_SLOTS
             | STATUS;
 
     /** What a device may add to the offer of its session. */
-    static final long DEVICE_SPECIFIC = RARP | MTU | INFLIGHT_SHMFD;
+    static final long DEVICE_SPECIFIC = RARP | MTU | CONFIG | INFLIGHT_SHMFD;
 
     /** The virtio feature bit that announces protocol features: {@code VHOST_USER_F_PROTOCOL_FEATURES}. */
     public static final long VIRTIO_BIT = 1L << 30;

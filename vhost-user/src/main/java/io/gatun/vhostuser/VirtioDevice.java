@@ -21,10 +21,12 @@ public interface VirtioDevice {
 
     /**
      * Protocol features of this device type beyond those that every session has: {@link ProtocolFeatures#MTU} and such,
-     * and {@link ProtocolFeatures#INFLIGHT_SHMFD} where requests are worth a log that outlives this process.
+     * {@link ProtocolFeatures#CONFIG} where a front-end is to read the configuration space here (QEMU warns of it where
+     * it does not), and {@link ProtocolFeatures#INFLIGHT_SHMFD} where requests are worth a log that outlives this
+     * process.
      */
     default long protocolFeatures() {
-        return ProtocolFeatures.INFLIGHT_SHMFD;
+        return ProtocolFeatures.INFLIGHT_SHMFD | (configLength() == 0 ? 0 : ProtocolFeatures.CONFIG);
     }
 
     /** How many queues there are at most, 1 to 256. A driver may set up fewer. */

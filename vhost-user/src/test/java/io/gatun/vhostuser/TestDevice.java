@@ -80,7 +80,10 @@ class TestDevice implements VirtioDevice {
 
     @Override
     public long protocolFeatures() {
-        return ProtocolFeatures.MTU | ProtocolFeatures.RARP | ProtocolFeatures.INFLIGHT_SHMFD;
+        return ProtocolFeatures.MTU
+                | ProtocolFeatures.RARP
+                | ProtocolFeatures.CONFIG
+                | ProtocolFeatures.INFLIGHT_SHMFD;
     }
 
     @Override

@@ -57,10 +57,13 @@ final class VirtioNetDevice implements VirtioDevice {
         return offered ? bits : 0;
     }
 
-    /** No in-flight buffer: a packet that a crash loses is a packet lost. */
+    /**
+     * No in-flight buffer: a packet that a crash loses is a packet lost. The configuration space is the front-end's own
+     * affair, and QEMU warns of a network device that offers it; only an address is worth reading.
+     */
     @Override
     public long protocolFeatures() {
-        return ProtocolFeatures.RARP | ProtocolFeatures.MTU;
+        return ProtocolFeatures.RARP | ProtocolFeatures.MTU | when(!options.mac().isEmpty(), ProtocolFeatures.CONFIG);
     }
 
     @Override
