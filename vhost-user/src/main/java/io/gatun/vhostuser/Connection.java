@@ -197,12 +197,23 @@ final class Connection {
         }
     }
 
+    /** As {@link #end}, because we have no more use for it. */
+    void endInOrder() {
+        if (isOpen()) {
+            session.log.left();
+            release();
+        }
+    }
+
     /** Ends the connection, once; what a ring is still doing is waited for in the background. */
     void end(String reason) {
-        if (!isOpen()) {
-            return;
+        if (isOpen()) {
+            session.log.ended(reason);
+            release();
         }
-        session.log.ended(reason);
+    }
+
+    private void release() {
         cancelDeadline();
         watch.close();
         reader.close();

@@ -51,6 +51,13 @@ final class ConnectionLog {
         }
     }
 
+    /** Tells of an end that is our own wish. */
+    void left() {
+        if (mayTell()) {
+            LOG.info("{}: disconnected, as the device is being removed", socket);
+        }
+    }
+
     boolean mayTell() {
         long now = clock.getAsLong();
         if (now - periodStart >= PERIOD_NANOS) {

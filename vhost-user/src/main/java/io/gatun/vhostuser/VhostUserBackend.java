@@ -189,7 +189,7 @@ public final class VhostUserBackend implements AutoCloseable {
         if (connection == null) {
             released.complete(null);
         } else {
-            connection.end("the device is being removed");
+            connection.endInOrder();
         }
     }
 
