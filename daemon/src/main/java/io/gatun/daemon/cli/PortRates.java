@@ -1,14 +1,23 @@
 package io.gatun.daemon.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import io.gatun.daemon.rpc.JsonRpcClient;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.StringJoiner;
 
-/** The part of {@link Rates} about packets: a line per queue pair, what was dropped so far, by cause, and switches. */
+/**
+ * The part of {@link Rates} about packets: a line per queue pair, what was dropped so far, by cause, and switches with
+ * whom they know.
+ */
 final class PortRates {
     private static final int NAME_WIDTH = 22;
+
+    /** A table that fits a terminal. */
+    private static final int MOST_MACS = 10;
 
     private final Deltas deltas;
 
@@ -17,7 +26,7 @@ final class PortRates {
     }
 
     /** The table of what {@code port_get} and {@code switch_get} answered. */
-    List<String> table(JsonNode ports, JsonNode switches) {
+    List<String> table(JsonNode ports, JsonNode switches, JsonRpcClient client) {
         List<String> lines = new ArrayList<>();
         lines.add(String.format(
                 Locale.ROOT, "%-22s %5s %13s %9s %13s %9s %12s  %s", "PORT", "LINK", "RX PACKETS/s", "RX Gb/s",
@@ -41,8 +50,35 @@ final class PortRates {
             lines.add(String.format(
                     Locale.ROOT, "%-22s %5s %13s %13s %13s", "SWITCH", "PORTS", "MACS", "MOVES/s", "FLOODED/s"));
             switches.forEach(each -> lines.add(bridge(each)));
+            macs(switches, client, lines);
         }
         return lines;
+    }
+
+    /** Who is where, as far as there is room: those seen last first. */
+    private static void macs(JsonNode switches, JsonRpcClient client, List<String> lines) {
+        for (JsonNode each : switches) {
+            if (each.path("macs").asInt() == 0) {
+                continue;
+            }
+            String name = each.path("name").asText();
+            List<JsonNode> macs = new ArrayList<>();
+            client.call("switch_get_macs", JsonNodeFactory.instance.objectNode().put("name", name))
+                    .forEach(macs::add);
+            macs.sort(Comparator.comparingInt(mac -> mac.path("age").asInt()));
+            lines.add("");
+            lines.add(String.format(Locale.ROOT, "%-22s %5s %13s  %s", "MAC OF " + name, "VLAN", "AGE/s", "PORT"));
+            macs.stream().limit(MOST_MACS).forEach(mac -> lines.add(String.format(
+                    Locale.ROOT,
+                    "%-22s %5d %,13d  %s",
+                    mac.path("mac").asText(),
+                    mac.path("vlan").asInt(),
+                    mac.path("age").asInt(),
+                    mac.path("port").asText())));
+            if (macs.size() > MOST_MACS) {
+                lines.add(String.format(Locale.ROOT, "and %,d more", macs.size() - MOST_MACS));
+            }
+        }
     }
 
     private String bridge(JsonNode each) {

@@ -28,7 +28,7 @@ final class Rates {
             lines.add("");
         }
         if (!ports.isEmpty()) {
-            lines.addAll(portRates.table(ports, client.call("switch_get", null)));
+            lines.addAll(portRates.table(ports, client.call("switch_get", null), client));
             lines.add("");
         }
         lines.add(String.format(Locale.ROOT, "%-34s %12s %12s", "REACTOR", "BUSY", "SLEEPS/s"));

@@ -262,7 +262,7 @@ class ServeTest {
     @Test
     void topShowsPortsAndWhatTheyDrop() throws Exception {
         try (Running _ = new Running("--port", "null:n0,size=60", "--port", "null:n1", "--loop", "rxonly:n1",
-                "--port", "null:n3", "--switch", "br0,ports=n3")) {
+                "--port", "null:n3,size=60,rate=1000", "--switch", "br0,ports=n3")) {
             ByteArrayOutputStream out = new ByteArrayOutputStream();
             PrintStream stream = new PrintStream(out, true, StandardCharsets.UTF_8);
             assertEquals(Gatun.OK, Gatun.run(stream, stream, "top", "-s", rpc(), "--interval", "0.1", "--count", "1"));
@@ -271,6 +271,7 @@ class ServeTest {
             assertTrue(table.contains("n1#0") && table.contains("loop rxonly:n1"), table);
             assertTrue(table.contains("SWITCH ") && table.contains("br0 "), table);
             assertTrue(table.contains("n0 rx0") && table.contains("no_destination "), table);
+            assertTrue(table.contains("MAC OF br0 ") && table.matches("(?s).*02:00:00:00:\\S+ +0 +0  n3\n.*"), table);
         }
     }
 
