@@ -7,8 +7,6 @@ import io.gatun.pmd.Forwarder;
 import io.gatun.pmd.bridge.BridgePortOptions;
 import io.gatun.reactor.Reactor;
 import io.gatun.vhostuser.ControlLoop;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -27,7 +25,6 @@ final class Net implements AutoCloseable {
     private final Map<String, NetPort> ports = new LinkedHashMap<>();
     private final Map<String, NetLoop> loops = new LinkedHashMap<>();
     private final Map<String, NetSwitch> switches = new LinkedHashMap<>();
-    private int nextReactor;
 
     Net(List<Reactor> reactors) {
         this.reactors = reactors;
@@ -39,14 +36,6 @@ final class Net implements AutoCloseable {
 
     Map<String, NetLoop> loops() {
         return loops;
-    }
-
-    /** Some reactors, from the one on whose turn it is to take the next port, which has that many queues. */
-    List<Reactor> inTurn(List<Reactor> some, int queues) {
-        List<Reactor> rotated = new ArrayList<>(some);
-        Collections.rotate(rotated, -(nextReactor % some.size()));
-        nextReactor = (nextReactor + queues) % 0x1000_0000;
-        return rotated;
     }
 
     /** The port of that name; throws {@link RpcException} with ENODEV. */

@@ -10,6 +10,7 @@ import io.gatun.daemon.rpc.Arguments;
 import io.gatun.daemon.rpc.Param;
 import io.gatun.pmd.NullOptions;
 import io.gatun.pmd.NullPort;
+import io.gatun.pmd.Placement;
 import io.gatun.pmd.Port;
 import io.gatun.pmd.pcap.PcapOptions;
 import io.gatun.pmd.pcap.PcapPort;
@@ -106,7 +107,7 @@ final class PortKinds {
 
     /** The reactors that a port's queues are spread over, each port starting with the next one. */
     private static List<Reactor> reactors(Target target, Arguments arguments) {
-        return target.net().inTurn(select(target, arguments), integer(arguments, "queues", 1));
+        return Placement.inTurn(select(target, arguments), integer(arguments, "queues", 1));
     }
 
     /** The reactors that a port may use. */

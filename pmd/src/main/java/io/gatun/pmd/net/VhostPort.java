@@ -1,6 +1,7 @@
 package io.gatun.pmd.net;
 
 import io.gatun.pmd.Burst;
+import io.gatun.pmd.Placement;
 import io.gatun.pmd.Port;
 import io.gatun.pmd.RxQueue;
 import io.gatun.pmd.TxQueue;
@@ -12,18 +13,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A port whose other end is a guest's virtio-net device, at a vhost-user socket that listens or connects.
  *
- * <p>Queue pair {@code i} lives on reactor {@code (first + i) % n}, both rings; {@code first} moves on from port to
- * port.
+ * <p>Queue pairs live on reactors {@linkplain Placement in turn}, both rings of a pair on the same.
  *
  * <p><b>Thread-safety:</b> as {@link Port} says.
  */
 public final class VhostPort extends Port {
-    private static final AtomicInteger NEXT_REACTOR = new AtomicInteger();
     private static final VhostTxQueue[] NONE = {};
 
     private final ControlLoop loop;
@@ -47,15 +45,12 @@ public final class VhostPort extends Port {
             List<Reactor> reactors,
             boolean listens) {
         super(name);
-        if (reactors.isEmpty()) {
-            throw new IllegalArgumentException("a port needs at least one reactor");
-        }
         this.loop = loop;
-        int first = Math.floorMod(NEXT_REACTOR.getAndAdd(options.queues()), reactors.size());
+        List<Reactor> owners = Placement.inTurn(reactors, options.queues());
         List<RxQueue> receive = new ArrayList<>();
         List<VhostTxQueue> transmit = new ArrayList<>();
         for (int i = 0; i < options.queues(); i++) {
-            Reactor owner = reactors.get((first + i) % reactors.size());
+            Reactor owner = owners.get(i % owners.size());
             receive.add(newRxQueue(i, owner));
             transmit.add(new VhostTxQueue(this, i, owner, this::linkMayHaveChanged));
         }

@@ -2,6 +2,7 @@ package io.gatun.pmd.user;
 
 import io.gatun.linux.LinuxException;
 import io.gatun.linux.UnixListener;
+import io.gatun.pmd.Placement;
 import io.gatun.pmd.Port;
 import io.gatun.pmd.RxQueue;
 import io.gatun.pmd.TxQueue;
@@ -12,7 +13,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,14 +23,12 @@ import org.slf4j.LoggerFactory;
  * <p>A thread of its own, which sleeps most of the time, connects or waits for the back-end, sets the device up, and
  * does so again whenever the back-end has gone, broke the protocol, or refused: see {@link #reason()}.
  *
- * <p>Queue pair {@code i} lives on reactor {@code (first + i) % n}, both rings; {@code first} moves on from port to
- * port.
+ * <p>Queue pairs live on reactors {@linkplain Placement in turn}, both rings of a pair on the same.
  *
  * <p><b>Thread-safety:</b> as {@link Port} says. Forwarders are told of the link on the port's own thread.
  */
 public final class VirtioUserPort extends Port {
     private static final Logger LOG = LoggerFactory.getLogger(VirtioUserPort.class);
-    private static final AtomicInteger NEXT_REACTOR = new AtomicInteger();
 
     /** How often a connection is looked after, and the longest that {@link #close} waits for a quiet back-end. */
     private static final Duration LOOK = Duration.ofMillis(100);
@@ -60,17 +58,14 @@ public final class VirtioUserPort extends Port {
     private VirtioUserPort(
             String name, Path socket, VirtioUserOptions options, List<Reactor> reactors, boolean listens) {
         super(name);
-        if (reactors.isEmpty()) {
-            throw new IllegalArgumentException("a port needs at least one reactor");
-        }
         this.socket = socket;
         this.options = options;
         setMtu(options.mtu());
-        int first = Math.floorMod(NEXT_REACTOR.getAndAdd(options.queues()), reactors.size());
+        List<Reactor> owners = Placement.inTurn(reactors, options.queues());
         List<RxQueue> receive = new ArrayList<>();
         List<UserTxQueue> transmit = new ArrayList<>();
         for (int i = 0; i < options.queues(); i++) {
-            Reactor owner = reactors.get((first + i) % reactors.size());
+            Reactor owner = owners.get(i % owners.size());
             receive.add(newRxQueue(i, owner));
             transmit.add(new UserTxQueue(this, i, owner));
         }
