@@ -147,6 +147,13 @@ public abstract class DmaSpace implements AutoCloseable {
         }
     }
 
+    /** Does something that neither {@link #attach} nor {@link #detach} may meet. */
+    protected final void exclusively(Runnable action) {
+        synchronized (lock) {
+            action.run();
+        }
+    }
+
     private void requireApart(long address, long lengthBytes) {
         Map.Entry<Long, Mapped> before = mapped.lowerEntry(address + lengthBytes);
         if (before != null && before.getKey() + before.getValue().region.lengthBytes() > address) {

@@ -27,15 +27,34 @@ final class IovaAllocator {
     private final TreeMap<Long, Long> free = new TreeMap<>();
 
     IovaAllocator(List<IovaRange> ranges) {
+        free.putAll(usable(ranges));
+    }
+
+    /** Hands out nothing from now on that is outside of these ranges; what is taken lies inside. */
+    void restrict(List<IovaRange> ranges) {
+        Map<Long, Long> usable = usable(ranges);
+        Map<Long, Long> both = new TreeMap<>();
+        free.forEach((start, end) -> usable.forEach((first, last) -> {
+            if (Math.max(start, first) < Math.min(end, last)) {
+                both.put(Math.max(start, first), Math.min(end, last));
+            }
+        }));
+        free.clear();
+        free.putAll(both);
+    }
+
+    private static Map<Long, Long> usable(List<IovaRange> ranges) {
+        Map<Long, Long> usable = new TreeMap<>();
         for (IovaRange range : ranges) {
             // Addresses are not negative here: what an IOMMU has of more than 63 bits is left alone.
             long last = range.last() < 0 ? Long.MAX_VALUE - 4096 : range.last();
             long start = roundUp(Math.max(range.first(), FIRST), 4096);
             long end = last + 1 & -4096L;
             if (range.first() >= 0 && start < end) {
-                free.put(start, end);
+                usable.put(start, end);
             }
         }
+        return usable;
     }
 
     /**

@@ -2,6 +2,7 @@ package io.gatun.vfio;
 
 import io.gatun.linux.Errno;
 import io.gatun.linux.LinuxException;
+import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -17,6 +18,7 @@ public final class PciAccess implements AutoCloseable {
     private final PciBus bus;
     private final List<VfioContainer> containers = new ArrayList<>();
     private PhysicalSpace physical;
+    private IommuFdContext iommuFd;
 
     /** Opens nothing yet. */
     public PciAccess(PciBus bus) {
@@ -37,12 +39,15 @@ public final class PciAccess implements AutoCloseable {
      * Opens a function that is with {@code vfio-pci} or {@code uio_pci_generic}; throws {@link LinuxException} with the
      * remedy.
      *
-     * @param token see {@link VfioContainer#open(PciFunction, Optional)}
+     * @param token see {@link VfioContainer#open(PciFunction, Optional)}; only where the kernel has groups
      */
     public synchronized PciDevice open(PciAddress address, Optional<UUID> token) {
         PciFunction function = bus.function(address);
         if (!function.hasDriver(UioDevice.DRIVER)) {
-            return openVfio(function, token);
+            boolean hasGroups = Files.exists(VfioContainer.CONTROL);
+            return hasGroups || !IommuFdContext.offers(function)
+                    ? openVfio(function, token)
+                    : openIommuFd(function);
         }
         if (physical == null) {
             physical = new PhysicalSpace();
@@ -59,6 +64,18 @@ public final class PciAccess implements AutoCloseable {
             physical.close();
             physical = null;
         }
+        if (iommuFd != null) {
+            iommuFd.close();
+            iommuFd = null;
+        }
+    }
+
+    private VfioDevice openIommuFd(PciFunction function) {
+        VfioFiles.requireDriver(function);
+        if (iommuFd == null) {
+            iommuFd = IommuFdContext.open();
+        }
+        return iommuFd.open(function);
     }
 
     private VfioDevice openVfio(PciFunction function, Optional<UUID> token) {

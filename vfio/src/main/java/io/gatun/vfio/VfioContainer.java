@@ -4,6 +4,10 @@ import io.gatun.linux.Errno;
 import io.gatun.linux.Fd;
 import io.gatun.linux.LinuxException;
 import io.gatun.linux.VfioCalls;
+import io.gatun.linux.VfioIommu;
+import io.gatun.linux.VfioIommu.IovaRange;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -22,7 +26,7 @@ import java.util.UUID;
  * <p><b>Thread-safety:</b> any thread.
  */
 public final class VfioContainer implements AutoCloseable {
-    private static final String CONTROL = "/dev/vfio/vfio";
+    static final Path CONTROL = Path.of("/dev/vfio/vfio");
 
     private final Fd fd;
     private final Map<Integer, Group> groups = new TreeMap<>();
@@ -39,13 +43,30 @@ public final class VfioContainer implements AutoCloseable {
         }
     }
 
+    private record Type1(int container) implements IommuSpace.Iommu {
+        @Override
+        public List<IovaRange> ranges() {
+            return VfioIommu.info(container).ranges();
+        }
+
+        @Override
+        public int map(long address, long iova, long lengthBytes) {
+            return VfioIommu.map(container, address, iova, lengthBytes);
+        }
+
+        @Override
+        public int unmap(long iova, long lengthBytes) {
+            return VfioIommu.unmap(container, iova, lengthBytes);
+        }
+    }
+
     private VfioContainer(Fd fd) {
         this.fd = fd;
     }
 
     /** Makes an empty container; throws {@link LinuxException} with the remedy. */
     public static VfioContainer open() {
-        Fd fd = VfioFiles.open(CONTROL, "load the module: modprobe vfio-pci");
+        Fd fd = VfioFiles.open(CONTROL.toString(), "load the module: modprobe vfio-pci");
         int version = VfioCalls.apiVersion(fd.value());
         if (version != VfioCalls.API_VERSION) {
             fd.close();
@@ -156,14 +177,17 @@ public final class VfioContainer implements AutoCloseable {
             return -Errno.ENODEV;
         }
         int result = VfioCalls.setIommu(fd.value(), wanted);
-        if (result == -Errno.EINVAL && iommu == wanted) {
-            return 0; // it has one, as it should
+        if (result == -Errno.EINVAL && iommu == wanted) { // it has one, as it should
+            if (memory instanceof IommuSpace space) {
+                space.restrict();
+            }
+            return 0;
         }
-        if (result == 0 && memory instanceof VfioSpace space) {
+        if (result == 0 && memory instanceof IommuSpace space) {
             space.restore();
         } else if (result == 0 && memory == null) {
             iommu = wanted;
-            memory = wanted == VfioCalls.NOIOMMU_IOMMU ? new PhysicalSpace() : new VfioSpace(fd);
+            memory = wanted == VfioCalls.NOIOMMU_IOMMU ? new PhysicalSpace() : new IommuSpace(new Type1(fd.value()));
         }
         return result;
     }

@@ -64,6 +64,17 @@ class IovaAllocatorTest {
     }
 
     @Test
+    void anotherDeviceMayHaveFewerAddresses() {
+        IovaAllocator allocator = new IovaAllocator(VT_D);
+        long first = allocator.take(PAGE, PAGE);
+        allocator.restrict(List.of(new IovaRange(0, 4 * MIB - 1), new IovaRange(1L << 38, (1L << 40) - 1)));
+        assertEquals(3 * MIB - PAGE + (1L << 38), allocator.freeBytes());
+        assertTrue(allocator.take(0, 8 * MIB) >= 1L << 38);
+        allocator.give(first, PAGE);
+        assertEquals(MIB, allocator.take(PAGE, 3 * MIB));
+    }
+
+    @Test
     void rangesStayApartAndComeBackWhole() {
         Random random = new Random(3);
         IovaAllocator allocator = new IovaAllocator(VT_D);

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 @RequiresPeer(Peer.GUEST_WITH_HOST_FILES)
 class VfioGuestTest {
     private static final Duration STEP = Duration.ofSeconds(60);
-    private static final Duration SUITE = Duration.ofMinutes(3);
+    private static final Duration SUITE = Duration.ofMinutes(5);
 
     @Test
     void throughVfioBehindAnIommu() {

@@ -1,29 +1,43 @@
 package io.gatun.vfio;
 
 import io.gatun.linux.Errno;
-import io.gatun.linux.Fd;
 import io.gatun.linux.LinuxException;
 import io.gatun.linux.MemoryLock;
-import io.gatun.linux.VfioIommu;
+import io.gatun.linux.VfioIommu.IovaRange;
+import java.util.List;
 
 /**
- * The memory that the devices of a VFIO container reach through their IOMMU (type 1 v2): hugepages where there are
- * some, else ordinary pages, which the kernel pins.
+ * The memory that devices reach through their IOMMU: hugepages where there are some, else ordinary pages, which the
+ * kernel pins.
  */
-final class VfioSpace extends DmaSpace {
-    private final Fd container;
+final class IommuSpace extends DmaSpace {
+    private final Iommu iommu;
     private final IovaAllocator addresses;
 
-    VfioSpace(Fd container) {
-        this.container = container;
-        addresses = new IovaAllocator(VfioIommu.info(container.value()).ranges());
+    /** What the kernel does for it; each returns 0 or {@code -errno}, but {@link #ranges} throws. */
+    interface Iommu {
+        /** What devices may use now. */
+        List<IovaRange> ranges();
+
+        int map(long address, long iova, long lengthBytes);
+
+        int unmap(long iova, long lengthBytes);
     }
 
-    /** Maps everything again, where it was: the kernel forgets it with the last device that is unplugged. */
+    IommuSpace(Iommu iommu) {
+        this.iommu = iommu;
+        addresses = new IovaAllocator(iommu.ranges());
+    }
+
+    /** Another device has come, which may have fewer addresses. */
+    void restrict() {
+        exclusively(() -> addresses.restrict(iommu.ranges()));
+    }
+
+    /** Maps everything again, where it was: VFIO forgets it with the last device that is unplugged. */
     void restore() {
         forEachRegion(region -> {
-            int result = VfioIommu.map(
-                    container.value(), region.address(), region.deviceAddress(), region.lengthBytes());
+            int result = iommu.map(region.address(), region.deviceAddress(), region.lengthBytes());
             if (result < 0) {
                 throw new LinuxException("map again " + region, result, remedy(-result, region.lengthBytes()));
             }
@@ -43,7 +57,7 @@ final class VfioSpace extends DmaSpace {
             throw new LinuxException(
                     what, Errno.ENOSPC, "the IOMMU has no range of addresses that long; map less memory");
         }
-        int result = VfioIommu.map(container.value(), address, iova, lengthBytes);
+        int result = iommu.map(address, iova, lengthBytes);
         if (result < 0) {
             addresses.give(iova, lengthBytes);
             throw new LinuxException(what, result, remedy(-result, lengthBytes));
@@ -53,9 +67,8 @@ final class VfioSpace extends DmaSpace {
 
     @Override
     protected void detach(DmaRegion region) {
-        int result = VfioIommu.unmap(container.value(), region.deviceAddress(), region.lengthBytes());
         // What the kernel did not unmap is not given to anyone else.
-        if (result == 0) {
+        if (iommu.unmap(region.deviceAddress(), region.lengthBytes()) == 0) {
             addresses.give(region.deviceAddress(), region.lengthBytes());
         }
     }
@@ -73,6 +86,6 @@ final class VfioSpace extends DmaSpace {
 
     @Override
     public String toString() {
-        return "memory behind the IOMMU of a VFIO container";
+        return "memory behind an IOMMU";
     }
 }
