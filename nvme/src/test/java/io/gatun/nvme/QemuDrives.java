@@ -19,8 +19,6 @@ final class QemuDrives implements AutoCloseable {
     static final int LARGE = 0;
     /** 32 KiB in one command, and two I/O queue pairs. */
     static final int SMALL = 1;
-    /** Carries out few requests a second, so that others wait in the controller. */
-    static final int SLOW = 2;
 
     static final List<NvmeModel> MODELS = List.of(
             NvmeModel.of("large")
@@ -30,8 +28,7 @@ final class QemuDrives implements AutoCloseable {
             NvmeModel.of("small")
                     .withProperty("mdts=3")
                     .withProperty("max_ioqpairs=2")
-                    .with(NvmeDisk.ofMegabytes(64)),
-            NvmeModel.of("slow").with(NvmeDisk.ofMegabytes(64).withRequestsPerSecond(2000)));
+                    .with(NvmeDisk.ofMegabytes(64)));
 
     /** PCI addresses of the drives, in the order of {@link #MODELS}, with commas between them. */
     static final String ADDRESSES = "gatun.nvme.addresses";

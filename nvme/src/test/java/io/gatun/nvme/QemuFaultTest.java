@@ -67,7 +67,7 @@ class QemuFaultTest {
 
     @Test
     void frozenControllerIsResetAndLosesNoAcknowledgedWrite() throws InterruptedException {
-        try (QtestMachine machine = slowMachine();
+        try (QtestMachine machine = machine();
                 NvmeController controller = NvmeController.attach(new QtestTransport(machine, 0), IMPATIENT)) {
             Load load = Load.start(controller);
             for (int freeze = 1; freeze <= 3; freeze++) {
@@ -90,7 +90,7 @@ class QemuFaultTest {
     @Test
     void frozenForTooLongFailsItsIoAndIsUsedAgainOnceItIsThawed() {
         NvmeOptions options = IMPATIENT.withFailAfter(Duration.ofMillis(500));
-        try (QtestMachine machine = slowMachine();
+        try (QtestMachine machine = machine();
                 NvmeController controller = NvmeController.attach(new QtestTransport(machine, 0), options);
                 DmaBuffer memory = controller.memory().allocate(4096);
                 IoQueue queue = controller.openQueue(null)) {
@@ -140,10 +140,9 @@ class QemuFaultTest {
         }
     }
 
-    /** Much is in flight whenever it freezes. */
-    private static QtestMachine slowMachine() {
+    private static QtestMachine machine() {
         return QtestMachine.builder()
-                .controller(NvmeModel.of("slow").with(NvmeDisk.ofMegabytes(16).withRequestsPerSecond(1000)))
+                .controller(NvmeModel.of("one").with(NvmeDisk.ofMegabytes(16)))
                 .start();
     }
 

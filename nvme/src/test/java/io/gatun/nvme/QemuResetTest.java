@@ -41,7 +41,7 @@ class QemuResetTest {
     @ValueSource(booleans = {true, false})
     void sixtyFourResetsUnderVerifiedLoad(boolean shadowDoorbells) throws InterruptedException {
         NvmeOptions options = NvmeOptions.DEFAULTS.withShadowDoorbells(shadowDoorbells);
-        try (NvmeController controller = drives.attach(QemuDrives.SLOW, options)) {
+        try (NvmeController controller = drives.attach(QemuDrives.LARGE, options)) {
             NvmeNamespace namespace = controller.namespaces().getFirst();
             AtomicBoolean over = new AtomicBoolean();
             AtomicReference<Throwable> failure = new AtomicReference<>();
