@@ -2,6 +2,7 @@ package io.gatun.nvme;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import io.gatun.linux.Memory;
 import io.gatun.nvme.spec.Entries;
@@ -39,7 +40,29 @@ class QemuResetTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
+    void sixtyFourResetsBetweenVerifiedIo(boolean shadowDoorbells) {
+        NvmeOptions options = NvmeOptions.DEFAULTS.withShadowDoorbells(shadowDoorbells);
+        CompletionBurst none = new CompletionBurst(1);
+        try (NvmeController controller = drives.attach(QemuDrives.LARGE, options);
+                VerifiedIo io = new VerifiedIo(controller, controller.namespaces().getFirst(), 32, 4096, 0)) {
+            for (int cycle = 1; cycle <= CYCLES; cycle++) {
+                long wanted = cycle;
+                io.write(0, 64, cycle);
+                controller.reset();
+                Waiting.until("reset " + cycle, () -> {
+                    assertEquals(0, io.queue.poll(none));
+                    return controller.resets() >= wanted;
+                });
+                io.verify(0, 64, cycle);
+            }
+        }
+    }
+
+    /** Not in a guest: QEMU 7.2 crashes there now and then, in a request that completes after the reset. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
     void sixtyFourResetsUnderVerifiedLoad(boolean shadowDoorbells) throws InterruptedException {
+        assumeFalse(QemuDrives.inGuest(), "QEMU 7.2 may crash");
         NvmeOptions options = NvmeOptions.DEFAULTS.withShadowDoorbells(shadowDoorbells);
         try (NvmeController controller = drives.attach(QemuDrives.LARGE, options)) {
             NvmeNamespace namespace = controller.namespaces().getFirst();

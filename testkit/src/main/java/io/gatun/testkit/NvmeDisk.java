@@ -52,7 +52,7 @@ public record NvmeDisk(
         return new NvmeDisk(sizeMegabytes, blockBytes, all, requestsPerSecond, properties);
     }
 
-    /** QEMU 7.2 may crash when a controller is reset while its disk holds back many requests. */
+    /** Makes the medium slow, so that requests wait in the controller. */
     public NvmeDisk withRequestsPerSecond(int most) {
         return new NvmeDisk(sizeMegabytes, blockBytes, faults, most, properties);
     }
