@@ -180,12 +180,12 @@ final class ControllerWatch implements Runnable {
         int late = queue.abortWanted();
         if (late >= 0 && queue.state() == IoQueue.LIVE) {
             LOG.warn("{}: command {} on queue {} is late and aborted", transport.name(), late, queue.id());
-            controller.abort(queue, late);
+            controller.queueCommands().abort(queue, late);
             queue.abortDone();
         }
         if (queue.isClosing()) {
             if (queue.state() == IoQueue.LIVE) {
-                controller.deleteQueue(queue);
+                controller.queueCommands().delete(queue);
             }
             forget(queue);
         } else if (queue.state() == IoQueue.CLEAN) {
@@ -195,7 +195,7 @@ final class ControllerWatch implements Runnable {
 
     private void create(IoQueue queue) {
         try {
-            queue.created(controller.createQueue(queue));
+            queue.created(controller.queueCommands().create(queue));
         } catch (NvmeException e) {
             if (e.status() < 0) {
                 throw e;

@@ -24,7 +24,8 @@ import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
  *
  * <p><b>A reset.</b> Commands in flight come out of {@code poll} with {@link NvmeStatus#ABORTED_BY_HOST}: their owner
  * sends them again, or fails them. This queue and the controller's watch hand it to each other through {@code state};
- * polling is what makes the owner's part of it happen.
+ * polling is what makes the owner's part of it happen. (That both halves of this hand-over stand in one place is why
+ * the file is long.)
  *
  * <p><b>Thread-safety:</b> one thread, the one that opened it, but for what says otherwise.
  */
@@ -271,7 +272,7 @@ public final class IoQueue implements AutoCloseable {
     }
 
     private void submit(int identifier, int opcode, int namespace, long word10, long word12) {
-        int tick = seenTick;
+        int tick = watch.tick(); // not the one seen last: nobody polls an idle queue
         sentAt[identifier] = tick;
         DataPointer data = pointer;
         pair.submit(identifier, opcode | data.flags, namespace, data.first, data.second, word10, word12, tick);
@@ -369,7 +370,7 @@ public final class IoQueue implements AutoCloseable {
 
     /** The owner's part of a reset while nothing is in flight, so that nobody polls. */
     private void leaveIdle() {
-        if (state != LIVE && state != CLOSED && pair.inFlight() == 0) {
+        if (!closing && state != LIVE && pair.inFlight() == 0) {
             int none = leave(idle);
             assert none == 0 : "a completion of no command";
         }

@@ -1,16 +1,13 @@
 package io.gatun.nvme;
 
-import io.gatun.linux.Memory;
 import io.gatun.nvme.spec.Opcode;
 import io.gatun.nvme.spec.Registers;
 import io.gatun.reactor.Reactor;
-import io.gatun.vfio.DmaArena;
 import io.gatun.vfio.DmaSpace;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,15 +24,13 @@ public final class NvmeController implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(NvmeController.class);
 
     private static final int ALL_NAMESPACES = -1;
-    private static final int EVENT_SMART = 0x1f;
-    private static final int EVENT_NAMESPACES = 1 << 8;
-    private static final int EVENT_FIRMWARE = 1 << 9;
 
     private final NvmeTransport transport;
     private final NvmeOptions options;
     private final ControllerSwitch power;
     private final AdminQueue admin;
-    private final DmaArena shadowMemory;
+    private final ShadowPages shadow;
+    private final ControllerEvents events;
     private final ControllerWatch watch;
     private final Namespaces namespaces = new Namespaces(this);
     private final BitSet queueIds = new BitSet();
@@ -44,21 +39,18 @@ public final class NvmeController implements AutoCloseable {
     private volatile ControllerData data;
     private volatile boolean gone;
     private volatile int grantedQueues;
-    private final AtomicLong events = new AtomicLong();
     private boolean closed;
 
-    // The watch's: the pages of shadow doorbells, 0 where there are none.
-    private long shadowValues;
-    private long shadowEvents;
 
     private NvmeController(NvmeTransport transport, NvmeOptions options) {
         this.transport = transport;
         this.options = options;
         power = new ControllerSwitch(transport);
         power.readCapabilities();
-        shadowMemory = new DmaArena(transport.memory(), 2 * DmaSpace.PAGE_BYTES);
+        shadow = new ShadowPages(this);
         watch = new ControllerWatch(this);
         admin = new AdminQueue(transport, power, watch::requestReset);
+        events = new ControllerEvents(this, admin);
     }
 
     /**
@@ -132,7 +124,7 @@ public final class NvmeController implements AutoCloseable {
 
     /** How many events it has reported by itself since it was attached. */
     public long events() {
-        return events.get();
+        return events.count();
     }
 
     /** How many I/O queue pairs there can be. */
@@ -149,7 +141,7 @@ public final class NvmeController implements AutoCloseable {
 
     /** Whether doorbells go through memory. */
     public boolean usesShadowDoorbells() {
-        return shadowValues != 0;
+        return shadow.inUse();
     }
 
     /** Calls {@code listener}, on a thread of the controller's, after namespaces came, went or changed. */
@@ -336,8 +328,8 @@ public final class NvmeController implements AutoCloseable {
         }
         data = now;
         grantedQueues = requestQueues();
-        configureShadow(now);
-        requestEvents(now);
+        shadow.configure(Registers.doorbellStride(power.capabilities()));
+        events.request();
         rescan();
     }
 
@@ -350,47 +342,6 @@ public final class NvmeController implements AutoCloseable {
         int stride = Registers.doorbellStride(power.capabilities());
         int reachable = (transport.registerBytes() - Registers.DOORBELLS) / (2 * stride) - 1;
         return Math.min(Math.min(each, options.ioQueues()), reachable);
-    }
-
-    private void configureShadow(ControllerData now) {
-        shadowValues = 0;
-        shadowMemory.close();
-        int stride = Registers.doorbellStride(power.capabilities());
-        boolean fits = (grantedQueues + 1) * 2L * stride <= DmaSpace.PAGE_BYTES;
-        if (!options.shadowDoorbells() || !now.supportsShadowDoorbells() || !fits) {
-            return;
-        }
-        long values = shadowMemory.allocate(DmaSpace.PAGE_BYTES, DmaSpace.PAGE_BYTES);
-        shadowEvents = shadowMemory.allocate(DmaSpace.PAGE_BYTES, DmaSpace.PAGE_BYTES);
-        Memory.fill(values, DmaSpace.PAGE_BYTES, (byte) 0);
-        Memory.fill(shadowEvents, DmaSpace.PAGE_BYTES, (byte) 0);
-        DmaSpace memory = transport.memory();
-        AdminCommand command = new AdminCommand(Opcode.DOORBELL_BUFFER_CONFIG)
-                .prp(memory.translate(values), memory.translate(shadowEvents));
-        try {
-            int ignored = execute("configure shadow doorbells", command);
-            shadowValues = values;
-        } catch (NvmeException e) {
-            if (e.status() < 0) {
-                throw e;
-            }
-            LOG.warn("{}; using registers", e.getMessage());
-        }
-    }
-
-    private void requestEvents(ControllerData now) {
-        int wanted = EVENT_SMART | (now.optionalEvents() & (EVENT_NAMESPACES | EVENT_FIRMWARE));
-        try {
-            AdminCommand command =
-                    new AdminCommand(Opcode.SET_FEATURES).words(Opcode.FEATURE_ASYNC_EVENTS, wanted);
-            int ignored = execute("choose events", command);
-        } catch (NvmeException e) {
-            if (e.status() < 0) {
-                throw e;
-            }
-            LOG.info("{}; taking those that it sends", e.getMessage());
-        }
-        admin.requestEvents(now.asyncEventLimit());
     }
 
     // What follows is for the watch.
@@ -428,67 +379,19 @@ public final class NvmeController implements AutoCloseable {
         }
     }
 
-    ShadowDoorbells createQueue(IoQueue queue) {
-        DmaSpace memory = transport.memory();
-        int size = queue.id() | (queue.entries - 1) << 16;
-        int vector = queue.vector();
-        int interrupts = vector < 0 ? 0 : Opcode.QUEUE_INTERRUPTS | vector << 16;
-        int stride = Registers.doorbellStride(power.capabilities());
-        ShadowDoorbells shadow =
-                shadowValues == 0 ? null : new ShadowDoorbells(shadowValues, shadowEvents, queue.id(), stride);
-        int ignored = execute(
-                "create completion queue " + queue.id(),
-                new AdminCommand(Opcode.CREATE_CQ)
-                        .prp(memory.translate(queue.completionsAddress), 0)
-                        .words(size, Opcode.QUEUE_CONTIGUOUS | interrupts));
-        ignored = execute(
-                "create submission queue " + queue.id(),
-                new AdminCommand(Opcode.CREATE_SQ)
-                        .prp(memory.translate(queue.submissionsAddress), 0)
-                        .words(size, Opcode.QUEUE_CONTIGUOUS | queue.id() << 16));
-        return shadow;
-    }
-
-    void deleteQueue(IoQueue queue) {
-        int ignored = execute(
-                "delete submission queue " + queue.id(), new AdminCommand(Opcode.DELETE_SQ).words(queue.id(), 0));
-        ignored = execute(
-                "delete completion queue " + queue.id(), new AdminCommand(Opcode.DELETE_CQ).words(queue.id(), 0));
-    }
-
     void freeQueueId(int id) {
         synchronized (queueIds) {
             queueIds.clear(id);
         }
     }
 
-    void abort(IoQueue queue, int identifier) {
-        AdminCommand command = new AdminCommand(Opcode.ABORT).words(queue.id() | identifier << 16, 0);
-        int ignored = admin.execute(
-                "abort command " + identifier + " on queue " + queue.id(), command, options.ioTimeout().toNanos());
+    QueueCommands queueCommands() {
+        return new QueueCommands(this, admin, shadow);
     }
 
-    /** Reacts to what the controller has reported by itself. */
+    /** Follows what the controller has reported by itself. */
     void takeEvents() {
-        Integer event = admin.pollEvent();
-        if (event == null) {
-            return;
-        }
-        events.incrementAndGet();
-        int type = event & 7;
-        int information = event >>> 8 & 0xff;
-        int page = event >>> 16 & 0xff;
-        if (type == 2 && information == 0) {
-            // Reading the log is what lets the next notice come.
-            byte[] ignored = log(Opcode.LOG_CHANGED_NAMESPACES, ALL_NAMESPACES, AdminQueue.DATA_BYTES);
-            LOG.info("{}: namespaces changed", name());
-            rescan();
-        } else {
-            byte[] log = page == 0 ? new byte[0] : log(page, ALL_NAMESPACES, HealthLog.BYTES);
-            String detail = page == Opcode.LOG_HEALTH ? ": " + new HealthLog(log).warnings() : "";
-            LOG.warn("{} reports event {}/{}, log page {}{}", name(), type, information, page, detail);
-        }
-        admin.requestEvents(data.asyncEventLimit());
+        events.take();
     }
 
     void shutDown() {
@@ -505,7 +408,7 @@ public final class NvmeController implements AutoCloseable {
     /** Frees what is left, after the controller was turned off. */
     void release() {
         admin.close();
-        shadowMemory.close();
+        shadow.close();
         transport.close();
     }
 

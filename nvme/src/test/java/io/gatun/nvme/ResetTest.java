@@ -24,6 +24,26 @@ class ResetTest {
     }
 
     @Test
+    void aCommandAfterALongIdleTimeIsNotLate() throws InterruptedException {
+        try (Drive drive = new Drive()) {
+            drive.model.aborts = true;
+            drive.model.frozen = true;
+            // Longer than two time-outs, without a poll.
+            Thread.sleep(300);
+            int identifier = drive.queue.read(drive.namespace(1), 0, 1, drive.buffer.address());
+            drive.queue.flush();
+            for (int i = 0; i < 20; i++) {
+                assertEquals(0, drive.queue.poll(drive.burst));
+                Thread.sleep(1);
+            }
+            assertEquals(List.of(), drive.model.aborted());
+            assertEquals(0, drive.controller.resets());
+            drive.model.answerHeld(NvmeStatus.SUCCESS);
+            assertEquals(0, drive.complete(identifier));
+        }
+    }
+
+    @Test
     void aCommandThatCannotBeAbortedCostsAReset() {
         try (Drive drive = new Drive()) {
             drive.model.frozen = true;
