@@ -135,8 +135,11 @@ final class Session {
     }
 
     private void unmap(Mapping mapping) {
-        device.memoryRemoved(mapping.address());
-        mapping.close();
+        try {
+            device.memoryRemoved(mapping.address());
+        } finally {
+            mapping.close();
+        }
     }
 
     /** Starts a ring that has got its kick descriptor. */
