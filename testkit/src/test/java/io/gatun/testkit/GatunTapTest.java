@@ -90,9 +90,10 @@ class GatunTapTest {
             guests.b.process().suspend();
             // The neighbour's address must outlive its silence.
             host.output("ip", "neigh", "replace", GuestPair.ADDRESS_B, "lladdr", GuestPair.MAC_B, "dev", tap);
-            // Each of dd's writes is a packet; the other end's port is the one that throws everything away.
-            String flood = "exec dd if=/dev/zero bs=1400 2>/dev/null >/dev/udp/" + GuestPair.ADDRESS_B + "/9";
-            PeerProcess flooding = host.start("bash", "-c", flood);
+            // Each of dd's writes is a packet. Bursts fit the queue of the TAP device, which the transfer's own packets
+            // need: the port that has to throw away is the guest's.
+            String burst = "dd if=/dev/zero bs=1400 count=200 2>/dev/null >/dev/udp/" + GuestPair.ADDRESS_B + "/9";
+            PeerProcess flooding = host.start("bash", "-c", "while " + burst + "; do sleep 0.01; done");
             long beside;
             try {
                 // Its ring is full, and stays so.
