@@ -39,6 +39,8 @@ final class PeerSignal {
 
     // The control loop's.
     private long seen = -1;
+    private long begunBefore;
+    private boolean quiet;
 
     /** Signals an eventfd, unless this ring has been silenced. */
     void signal(int fd) {
@@ -57,7 +59,14 @@ final class PeerSignal {
         long now = (long) BEGUN.getOpaque(this);
         boolean stuck = busy && now == seen;
         seen = busy ? now : -1;
+        quiet = !busy && now == begunBefore;
+        begunBefore = now;
         return stuck;
+    }
+
+    /** Whether nothing was signalled between the last two looks: the next may come later. */
+    boolean isQuiet() {
+        return quiet;
     }
 
     /**

@@ -191,6 +191,12 @@ final class Ring {
         return true;
     }
 
+    /** Whether nobody was signalled of late. */
+    boolean isQuiet() {
+        VringWorker running = worker;
+        return running == null || running.signal().isQuiet();
+    }
+
     /**
      * Accepts eventfds and nothing else: a pipe, socket or file could stop the reactor that writes to it, or never wake
      * it.

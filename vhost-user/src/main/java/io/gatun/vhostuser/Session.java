@@ -33,6 +33,12 @@ final class Session {
     /** A front-end that blocks a reactor does so for at most twice this time. */
     private static final int SIGNAL_WATCH_MILLIS = 500;
 
+    /**
+     * The time to the next look where nobody is signalled: what is idle does not wake the processor often. Who blocks a
+     * reactor after such a silence does so for at most this and half a second.
+     */
+    private static final int QUIET_WATCH_MILLIS = 2000;
+
     final String name;
     final VirtioDevice device;
     final BackendOptions options;
@@ -161,7 +167,9 @@ final class Session {
     /** Looks after the signals of running rings until everything is released: see {@link PeerSignal}. */
     private void watchSignals() {
         if (signalWatch == null) {
-            signalWatch = loop.schedule(SIGNAL_WATCH_MILLIS, TimeUnit.MILLISECONDS, () -> {
+            boolean quiet = rings.stream().allMatch(Ring::isQuiet);
+            int millis = quiet ? QUIET_WATCH_MILLIS : SIGNAL_WATCH_MILLIS;
+            signalWatch = loop.schedule(millis, TimeUnit.MILLISECONDS, () -> {
                 signalWatch = null;
                 // First, so that nothing below can end the watch.
                 if (isRunning()) {
