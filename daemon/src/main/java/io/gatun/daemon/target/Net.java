@@ -19,6 +19,9 @@ import java.util.regex.Pattern;
  * <p><b>Thread-safety:</b> as {@link Target}.
  */
 final class Net implements AutoCloseable {
+    /** How often switches look for addresses that are too old: each look goes through the whole table. */
+    private static final int AGE_SECONDS = 5;
+
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,63}");
 
     private final List<Reactor> reactors;
@@ -94,13 +97,13 @@ final class Net implements AutoCloseable {
     /** Takes a new switch, and lets it forget addresses that are not seen any more. */
     void add(NetSwitch added, ControlLoop loop) {
         switches.put(added.bridge.name(), added);
-        loop.schedule(1, TimeUnit.SECONDS, () -> age(added, loop));
+        loop.schedule(AGE_SECONDS, TimeUnit.SECONDS, () -> age(added, loop));
     }
 
     private static void age(NetSwitch each, ControlLoop loop) {
         if (!each.closed) {
             each.bridge.age();
-            loop.schedule(1, TimeUnit.SECONDS, () -> age(each, loop));
+            loop.schedule(AGE_SECONDS, TimeUnit.SECONDS, () -> age(each, loop));
         }
     }
 

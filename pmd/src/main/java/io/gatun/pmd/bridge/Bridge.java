@@ -153,7 +153,7 @@ public final class Bridge implements AutoCloseable {
                 + Arrays.stream(members.all()).mapToLong(BridgePort::flooded).sum();
     }
 
-    /** Forgets addresses that have not been seen for long: to be called about once a second. */
+    /** Forgets addresses that have not been seen for long: to be called every few seconds. */
     public void age() {
         age((int) ((System.nanoTime() - startNanos) / SECOND_NANOS));
     }
