@@ -169,14 +169,19 @@ final class Session {
         if (signalWatch == null) {
             boolean quiet = rings.stream().allMatch(Ring::isQuiet);
             int millis = quiet ? QUIET_WATCH_MILLIS : SIGNAL_WATCH_MILLIS;
-            signalWatch = loop.schedule(millis, TimeUnit.MILLISECONDS, () -> {
-                signalWatch = null;
-                // First, so that nothing below can end the watch.
-                if (isRunning()) {
-                    watchSignals();
-                }
-                rings.forEach(this::checkSignal);
-            });
+            signalWatch = loop.schedule(millis, TimeUnit.MILLISECONDS, this::lookAfterSignals);
+        }
+    }
+
+    /** The next look is arranged after this one, which tells how soon that has to be. */
+    private void lookAfterSignals() {
+        signalWatch = null;
+        try {
+            rings.forEach(this::checkSignal);
+        } finally {
+            if (isRunning()) {
+                watchSignals();
+            }
         }
     }
 
