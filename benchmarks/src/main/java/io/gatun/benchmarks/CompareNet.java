@@ -3,7 +3,6 @@ package io.gatun.benchmarks;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -21,12 +20,32 @@ import picocli.CommandLine.Option;
  */
 @Command(
         name = "compare-net",
+        usageHelpWidth = 100,
         mixinStandardHelpOptions = true,
-        description = "Gatun against DPDK's net_vhost: packets a second, the same client, in alternating pairs.")
+        description = {
+            "Gatun against DPDK's net_vhost behind the same client, testpmd, in pairs of runs that alternate.",
+            "",
+            "A row is a direction, the client's rings and a packet size. For each it prints both servers' best and "
+                    + "median rate in packets a second, the median of the pairs' ratios, and best over best. "
+                    + "The exit code is 0 if every row's median ratio reached its target, 1 if not.",
+            ""
+        },
+        footer = {
+            "",
+            "A row takes pairs x 2 x (warm-up + time + some 4) seconds. A table that takes longer than the machine "
+                    + "is quiet is made in pieces, each with the same --csv, and drawn at the end:",
+            "",
+            "  benchmarks/compare-net --csv net.csv --only 'guest to host' --only 'host to guest'",
+            "  benchmarks/compare-net --csv net.csv --only echo --only 'port to port'",
+            "  benchmarks/compare-net --csv net.csv --only 'by the switch' --sizes 1518",
+            "  benchmarks/compare-net --csv net.csv --pairs 0 --svg docs/compare-net.svg"
+        })
 public final class CompareNet implements Callable<Integer> {
-    private static final String PEER = "net_vhost";
-
-    @Option(names = "--pairs", defaultValue = "5", description = "pairs of runs for a row (default: ${DEFAULT-VALUE})")
+    @Option(
+            names = "--pairs",
+            defaultValue = "5",
+            description = "pairs of runs for a row; 0 measures nothing and shows what --csv has "
+                    + "(default: ${DEFAULT-VALUE})")
     private int pairs;
 
     @Option(names = "--time", defaultValue = "3", description = "seconds measured of a run (default: ${DEFAULT-VALUE})")
@@ -45,17 +64,20 @@ public final class CompareNet implements Callable<Integer> {
             names = "--sizes",
             split = ",",
             defaultValue = "64",
-            description = "packet sizes in bytes (default: ${DEFAULT-VALUE})")
+            description = "packet sizes in bytes, such as 64,256,1518 (default: ${DEFAULT-VALUE})")
     private List<Integer> sizes;
 
-    @Option(names = "--only", description = "only the rows whose name contains this text, such as 'echo, packed'")
-    private String only = "";
+    @Option(
+            names = "--only",
+            description = "only the rows whose name contains this text, such as 'echo, packed'; may be repeated")
+    private List<String> only = List.of("");
 
     @Option(
             names = "--exchange",
-            defaultValue = "loop",
-            description = "what Gatun has between two ports, loop or switch (default: ${DEFAULT-VALUE})")
-    private String exchange;
+            defaultValue = "switch",
+            description = "what Gatun has between two ports, loop or switch (default: ${DEFAULT-VALUE}); the peer "
+                    + "has its loop, testpmd's io")
+    private Exchange exchange;
 
     @Option(names = "--gatun", defaultValue = "./gatun", description = "the program (default: ${DEFAULT-VALUE})")
     private Path gatun;
@@ -63,14 +85,26 @@ public final class CompareNet implements Callable<Integer> {
     @Option(names = "--testpmd", description = "the peer (default: where .ci/install-peers puts it, or on the path)")
     private Path testpmd;
 
-    @Option(names = "--svg", description = "also draw the result into this file")
+    @Option(
+            names = "--csv",
+            description = "add each pair to this file, and show all that it has, earlier runs' pairs as well")
+    private Path csv;
+
+    @Option(names = "--svg", description = "also draw the table into this file")
     private Path svg;
 
     private Path folder;
 
+    private enum Exchange {
+        LOOP,
+        SWITCH
+    }
+
     /** Runs the comparison; exits with 0 if every row reached its target, 1 if not. */
     public static void main(String[] arguments) {
-        System.exit(new CommandLine(new CompareNet()).execute(arguments));
+        CommandLine line = new CommandLine(new CompareNet());
+        line.setCaseInsensitiveEnumValuesAllowed(true);
+        System.exit(line.execute(arguments));
     }
 
     @Override
@@ -78,24 +112,28 @@ public final class CompareNet implements Callable<Integer> {
         if (testpmd == null) {
             testpmd = findTestpmd();
         }
+        NetResults results = new NetResults(csv);
         folder = Files.createTempDirectory("gatun-net");
-        List<Series> results = new ArrayList<>();
-        for (NetCell cell : NetCell.table(sizes)) {
-            if (cell.name().contains(only)) {
-                results.add(measure(cell));
+        try {
+            for (NetCell cell : NetCell.table(sizes, NetCell.Direction.valueOf(exchange.name()))) {
+                if (only.stream().anyMatch(cell.name()::contains)) {
+                    measure(cell, results);
+                }
             }
+        } finally {
+            try (var files = Files.list(folder)) {
+                for (Path file : files.toList()) {
+                    Files.delete(file);
+                }
+            }
+            Files.delete(folder);
         }
-        print(results);
+        List<Series> rows = results.rows();
+        print(rows);
         if (svg != null) {
-            Files.writeString(svg, BarChart.draw("Packets, one queue pair, one core", "packets a second", results));
+            Files.writeString(svg, BarChart.draw("Packets, one queue pair, one core", "packets a second", rows));
         }
-        try (var files = Files.list(folder)) {
-            for (Path file : files.toList()) {
-                Files.delete(file);
-            }
-        }
-        Files.delete(folder);
-        return results.stream().allMatch(series -> series.medianRatio() >= series.target()) ? 0 : 1;
+        return rows.stream().allMatch(row -> row.medianRatio() >= row.target()) ? 0 : 1;
     }
 
     private static Path findTestpmd() {
@@ -105,26 +143,26 @@ public final class CompareNet implements Callable<Integer> {
         return Files.isExecutable(unpacked) ? unpacked : Path.of("dpdk-testpmd");
     }
 
-    private Series measure(NetCell cell) throws IOException, InterruptedException {
-        NetServers servers = new NetServers(gatun, testpmd, serverCore, exchange, folder);
-        List<Double> peer = new ArrayList<>();
-        List<Double> own = new ArrayList<>();
-        for (int pair = 0; pair < pairs; pair++) {
+    private void measure(NetCell cell, NetResults results) throws IOException, InterruptedException {
+        NetServers servers = new NetServers(gatun, testpmd, serverCore, folder);
+        for (int pair = 1; pair <= pairs; pair++) {
+            double peer;
+            double own;
             try (ServerProcess server = servers.testpmd(cell)) {
-                peer.add(client(cell, server));
+                peer = client(cell, server);
             }
             try (ServerProcess server = servers.gatun(cell)) {
-                own.add(client(cell, server));
+                own = client(cell, server);
             }
+            results.add(cell, peer, own);
             System.err.printf(
                     Locale.ROOT,
-                    "%-48s pair %d: peer %s, Gatun %s%n",
+                    "%-62s pair %d: peer %s, Gatun %s%n",
                     cell.name(),
-                    pair + 1,
-                    Rate.text(peer.getLast()),
-                    Rate.text(own.getLast()));
+                    pair,
+                    Rate.text(peer),
+                    Rate.text(own));
         }
-        return new Series(cell.name(), PEER, cell.direction().target, peer, own, List.of());
     }
 
     private double client(NetCell cell, ServerProcess server) throws IOException, InterruptedException {
@@ -134,13 +172,22 @@ public final class CompareNet implements Callable<Integer> {
 
     private static void print(List<Series> results) {
         System.out.printf(
-                "%-48s %12s %12s %12s %12s %8s %8s %8s%n",
-                "packets a second", "peer best", "Gatun best", "peer median", "Gatun", "ratio", "best", "target");
+                "%-62s %5s %12s %12s %12s %12s %8s %8s %8s%n",
+                "packets a second",
+                "pairs",
+                "peer best",
+                "Gatun best",
+                "peer median",
+                "Gatun median",
+                "ratio",
+                "best",
+                "target");
         for (Series row : results) {
             System.out.printf(
                     Locale.ROOT,
-                    "%-48s %12s %12s %12s %12s %7.2fx %7.2fx %7.2fx  %s%n",
+                    "%-62s %5d %12s %12s %12s %12s %7.2fx %7.2fx %7.2fx  %s%n",
                     row.name(),
+                    row.peer().size(),
                     Rate.text(Series.best(row.peer())),
                     Rate.text(Series.best(row.gatun())),
                     Rate.text(row.medianPeer()),

@@ -1,24 +1,34 @@
 package io.gatun.benchmarks;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 
 /**
  * One cell of the network comparison: a ring, a direction, a packet size.
  *
  * @param ring options of the client's {@code net_virtio_user}
- * @param sizeBytes length of the packets, without frame check sequence
+ * @param sizeBytes length of the packets: 1518 is Ethernet's longest untagged frame with its check sequence, which is
+ *     never there, so that 1514 bytes are sent
  */
-record NetCell(String ring, Direction direction, int sizeBytes) {
+record NetCell(String ring, Direction direction, int sizeBytes) implements Comparable<NetCell> {
     /** The rings of the table in the order in which it shows them. */
     static final List<String> RINGS = List.of("split", "packed", "split in_order", "split in_order mrg_rxbuf=0");
+
+    /** Of a packet for an MTU of 1500. */
+    private static final int LONGEST_BYTES = 1514;
+
+    private static final Comparator<NetCell> ORDER = Comparator.comparingInt(NetCell::sizeBytes)
+            .thenComparing(NetCell::direction)
+            .thenComparingInt(cell -> RINGS.indexOf(cell.ring));
 
     /** Who sends to whom, as testpmd's forward modes at the client and at the server. */
     enum Direction {
         GUEST_TO_HOST("guest to host", "txonly", "rxonly", 1.0),
         HOST_TO_GUEST("host to guest", "rxonly", "txonly", 1.0),
         ECHO("echo", "flowgen", "macswap", 1.0),
-        PORT_TO_PORT("port to port", "flowgen", "io", 1.5);
+        LOOP("port to port by a loop", "flowgen", "io", 1.5),
+        SWITCH("port to port by the switch", "flowgen", "io", 1.5);
 
         final String text;
         final String client;
@@ -36,12 +46,26 @@ record NetCell(String ring, Direction direction, int sizeBytes) {
 
         /** How many ports there are on either side. */
         int ports() {
-            return this == PORT_TO_PORT ? 2 : 1;
+            return this == LOOP || this == SWITCH ? 2 : 1;
+        }
+
+        static Direction of(String text) {
+            for (Direction direction : values()) {
+                if (direction.text.equals(text)) {
+                    return direction;
+                }
+            }
+            throw new IllegalArgumentException("no direction " + text);
         }
     }
 
     String name() {
         return direction.text + ", " + ring + ", " + sizeBytes + " B";
+    }
+
+    /** What {@code --txpkts} is to be in a forward mode: {@code flowgen} leaves room for a check sequence by itself. */
+    int packetBytes(String mode) {
+        return mode.equals("flowgen") ? sizeBytes : Math.min(sizeBytes, LONGEST_BYTES);
     }
 
     /** The same as testpmd's devargs. */
@@ -53,10 +77,17 @@ record NetCell(String ring, Direction direction, int sizeBytes) {
         return String.join(",", options);
     }
 
-    static List<NetCell> table(List<Integer> sizes) {
+    @Override
+    public int compareTo(NetCell other) {
+        return ORDER.compare(this, other);
+    }
+
+    /** All cells of these sizes, with {@code exchange}, LOOP or SWITCH, between two ports of Gatun. */
+    static List<NetCell> table(List<Integer> sizes, Direction exchange) {
         List<NetCell> cells = new ArrayList<>();
         for (int size : sizes) {
-            for (Direction direction : Direction.values()) {
+            for (Direction direction : List.of(
+                    Direction.GUEST_TO_HOST, Direction.HOST_TO_GUEST, Direction.ECHO, exchange)) {
                 for (String ring : RINGS) {
                     cells.add(new NetCell(ring, direction, size));
                 }

@@ -12,10 +12,9 @@ import java.util.stream.IntStream;
  * @param gatun the program
  * @param testpmd the program
  * @param core the server's core
- * @param exchange what is between two ports of Gatun: {@code loop} or {@code switch}
  * @param folder where sockets and logs go
  */
-record NetServers(Path gatun, Path testpmd, int core, String exchange, Path folder) {
+record NetServers(Path gatun, Path testpmd, int core, Path folder) {
     ServerProcess gatun(NetCell cell) throws IOException, InterruptedException {
         List<Path> sockets = sockets("gatun", cell);
         List<String> command = new ArrayList<>(List.of(gatun.toString(), "serve", "--poll"));
@@ -25,15 +24,14 @@ record NetServers(Path gatun, Path testpmd, int core, String exchange, Path fold
             command.addAll(List.of("--port", "vhost:p" + i + ",socket=" + sockets.get(i)));
         }
         NetCell.Direction direction = cell.direction();
-        if (direction == NetCell.Direction.PORT_TO_PORT) {
-            command.addAll(
-                    exchange.equals("switch")
-                            ? List.of("--switch", "br0,ports=p0+p1")
-                            : List.of("--loop", "io:p0+p1"));
-        } else {
-            String size = direction == NetCell.Direction.HOST_TO_GUEST ? ",size=" + cell.sizeBytes() : "";
-            command.addAll(List.of("--loop", direction.server + ":p0" + size));
-        }
+        command.addAll(
+                switch (direction) {
+                    case SWITCH -> List.of("--switch", "br0,ports=p0+p1");
+                    case LOOP -> List.of("--loop", "io:p0+p1");
+                    case HOST_TO_GUEST ->
+                        List.of("--loop", direction.server + ":p0,size=" + cell.packetBytes(direction.server));
+                    case GUEST_TO_HOST, ECHO -> List.of("--loop", direction.server + ":p0");
+                });
         return new ServerProcess(command, sockets, folder.resolve("gatun.log"));
     }
 
@@ -44,7 +42,7 @@ record NetServers(Path gatun, Path testpmd, int core, String exchange, Path fold
         for (int i = 0; i < sockets.size(); i++) {
             command.addAll(List.of("--vdev", "net_vhost" + i + ",iface=" + sockets.get(i) + ",queues=1"));
         }
-        command.addAll(TestpmdClient.forward(cell.direction().server, cell.sizeBytes()));
+        command.addAll(TestpmdClient.forward(cell.direction().server, cell));
         return new ServerProcess(command, sockets, folder.resolve("peer.log"));
     }
 

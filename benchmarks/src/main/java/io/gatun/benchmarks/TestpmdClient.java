@@ -24,14 +24,14 @@ final class TestpmdClient {
     }
 
     /** The application's half of the command line: starts forwarding at once, and takes commands. */
-    static List<String> forward(String mode, int sizeBytes) {
+    static List<String> forward(String mode, NetCell cell) {
         return List.of(
                 "--",
                 "-i",
                 "-a",
                 "--nb-cores=1",
                 "--total-num-mbufs=" + MBUFS,
-                "--txpkts=" + sizeBytes,
+                "--txpkts=" + cell.packetBytes(mode),
                 "--forward-mode=" + mode);
     }
 
@@ -48,7 +48,7 @@ final class TestpmdClient {
             command.add("--vdev");
             command.add("net_virtio_user" + i + ",path=" + server.sockets().get(i) + "," + cell.devargs());
         }
-        command.addAll(forward(cell.direction().client, cell.sizeBytes()));
+        command.addAll(forward(cell.direction().client, cell));
         Process process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
