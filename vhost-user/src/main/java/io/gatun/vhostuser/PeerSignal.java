@@ -5,6 +5,7 @@ import io.gatun.linux.Fd;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.List;
+import java.util.concurrent.ThreadFactory;
 
 /**
  * Signals the eventfds of one ring's front-end, and gets out of it when the front-end makes that impossible.
@@ -20,6 +21,8 @@ final class PeerSignal {
     private static final VarHandle UNDER_WAY;
     private static final VarHandle BEGUN;
     private static final int NONE = -1;
+    private static final ThreadFactory THREADS =
+            Thread.ofPlatform().name("gatun-free-signal").daemon(true).factory();
 
     static {
         try {
@@ -75,17 +78,22 @@ final class PeerSignal {
      * @param descriptors what the ring signals; they stay the caller's
      */
     void free(List<Fd> descriptors) {
+        free(descriptors, THREADS);
+    }
+
+    void free(List<Fd> descriptors, ThreadFactory threads) {
         silent = true;
         for (Fd descriptor : descriptors) {
             // A copy, because the ring's own may be closed before the thread has its turn.
             Fd copy = descriptor.duplicate();
             try {
-                Thread.ofPlatform().name("gatun-free-signal").daemon(true).start(() -> {
-                    try (copy) {
-                        EventFd.makeNonBlocking(copy.value());
-                        EventFd.drain(copy.value());
-                    }
-                });
+                threads.newThread(() -> {
+                            try (copy) {
+                                EventFd.makeNonBlocking(copy.value());
+                                EventFd.drain(copy.value());
+                            }
+                        })
+                        .start();
             } catch (OutOfMemoryError noThread) {
                 copy.close();
                 throw noThread;

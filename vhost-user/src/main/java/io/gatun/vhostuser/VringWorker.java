@@ -23,6 +23,8 @@ import org.slf4j.LoggerFactory;
  * chains are no longer taken, the front-end is told through the error eventfd, and what is in flight is completed for
  * the sake of its memory.
  *
+ * <p>Longer than a file should be, because a ring's whole life is one story: start, duty cycle, failure, drain, end.
+ *
  * <p><b>Thread-safety:</b> the methods that return a future are called by the control loop and do their work on the
  * reactor's thread; everything else belongs to that thread. Futures complete on the reactor's thread.
  */
@@ -43,7 +45,8 @@ final class VringWorker implements Poller {
     private final Consumer<String> whenBroken;
 
     private final ArrayDeque<Runnable> whenDrained = new ArrayDeque<>();
-    private int kickFd;
+    private int kickFd = NO_DESCRIPTOR;
+    private int wakeFd = NO_DESCRIPTOR;
     private int errorFd;
 
     /** Whether the handler may take chains as far as the front-end is concerned. */
@@ -77,40 +80,16 @@ final class VringWorker implements Poller {
             VringCounters counters,
             Consumer<String> whenBroken) {}
 
-    /** Starts a ring; the future fails with what the queue or the device refuses it for. */
+    /**
+     * Starts a ring; the future fails with what the queue or the device refuses it for; nothing is left behind then.
+     */
     static CompletableFuture<VringWorker> start(Reactor reactor, VirtioDevice device, Start start) {
         return on(reactor, () -> {
             DeviceQueue queue = DeviceQueue.create(start.config());
             Vring vring = new Vring(start.index(), queue, reactor, start.callFd(), start.counters());
-            if (start.kickFd() >= 0) {
-                reactor.watch(start.kickFd());
-            }
-            QueueHandler handler = null;
-            boolean wakeable = false;
-            try {
-                handler = device.startQueue(start.index(), vring);
-                if (handler.wakeFd() >= 0) {
-                    reactor.watch(handler.wakeFd());
-                    wakeable = true;
-                }
-                queue.suppressKicks();
-                // A late InternalError of the set-up has to surface here, where everything can still be undone.
-                Memory.settle();
-            } catch (Throwable t) {
-                if (start.kickFd() >= 0) {
-                    reactor.unwatch(start.kickFd());
-                }
-                if (wakeable) {
-                    reactor.unwatch(handler.wakeFd());
-                }
-                if (handler != null) {
-                    handler.close();
-                }
-                throw t;
-            }
+            QueueHandler handler = device.startQueue(start.index(), vring);
             VringWorker worker = new VringWorker(start, reactor, vring, handler);
-            start.counters().started();
-            reactor.add(worker);
+            worker.begin(start.kickFd(), start.enabled());
             return worker;
         });
     }
@@ -123,10 +102,24 @@ final class VringWorker implements Poller {
         this.handler = handler;
         this.chainsPerPoll = start.chainsPerPoll();
         this.whenBroken = start.whenBroken();
-        this.kickFd = start.kickFd();
         this.errorFd = start.errorFd();
-        this.takes = handler.enable(start.enabled());
+    }
+
+    private void begin(int kick, boolean enabled) {
+        try {
+            kickFd = watch(kick);
+            wakeFd = watch(handler.wakeFd());
+            takes = handler.enable(enabled);
+            queue.suppressKicks();
+            // A late InternalError of the set-up has to surface here, where everything can still be undone.
+            Memory.settle();
+        } catch (Throwable t) {
+            release();
+            throw t;
+        }
         updateBudget();
+        vring.counters().started();
+        reactor.add(this);
     }
 
     /** How the ring signals its front-end, for the control loop to look after. */
@@ -186,10 +179,7 @@ final class VringWorker implements Poller {
             // The old descriptor is closed by the control plane in any case, so it is forgotten first.
             unwatch(kickFd);
             kickFd = NO_DESCRIPTOR;
-            if (fd >= 0) {
-                reactor.watch(fd);
-                kickFd = fd;
-            }
+            kickFd = watch(fd);
             return null;
         });
     }
@@ -200,28 +190,17 @@ final class VringWorker implements Poller {
      * @param drain whether something is taken away, so that what is in flight has to be finished first
      */
     CompletableFuture<Void> replaceMemory(GuestMemory memory, boolean drain) {
-        CompletableFuture<Void> replaced = new CompletableFuture<>();
-        Runnable replace = () -> {
+        return onceDrained(drain, () -> {
             if (!stopped && !broken && !queue.replaceMemory(memory)) {
                 breakRing(queue.brokenReason(), null);
             }
-            replaced.complete(null);
-        };
-        enqueue(replaced, () -> {
-            if (drain) {
-                afterDrain(replace);
-            } else {
-                replace.run();
-            }
+            return null;
         });
-        return replaced;
     }
 
     /** Takes no more chains, finishes those in flight, and ends; the future gives the base for a successor. */
     CompletableFuture<Integer> stop() {
-        CompletableFuture<Integer> base = new CompletableFuture<>();
-        enqueue(base, () -> afterDrain(() -> base.complete(finish())));
-        return base;
+        return onceDrained(true, this::finish);
     }
 
     @Override
@@ -348,19 +327,9 @@ final class VringWorker implements Poller {
         budget = takes && !broken && whenDrained.isEmpty() ? chainsPerPoll : 0;
     }
 
-    private void afterDrain(Runnable work) {
-        if (stopped) {
-            work.run();
-            return;
-        }
-        whenDrained.add(work);
-        updateBudget();
-        if (handler.inFlight() == 0) {
-            runDrained();
-        }
-    }
-
     private void runDrained() {
+        // What vanished before is not the news of those who waited.
+        Memory.settle();
         while (!whenDrained.isEmpty()) {
             whenDrained.remove().run();
         }
@@ -372,16 +341,30 @@ final class VringWorker implements Poller {
         if (!stopped) {
             stopped = true;
             reactor.remove(this);
-            unwatch(kickFd);
-            kickFd = NO_DESCRIPTOR;
-            try {
-                unwatch(handler.wakeFd());
-                handler.close();
-            } catch (RuntimeException e) {
-                LOG.error("{}: closing its handler failed", name, e);
-            }
+            release();
         }
         return queue.base();
+    }
+
+    /** Gives back what {@link #begin} took; what fails meanwhile must not keep the ring from ending. */
+    private void release() {
+        unwatch(kickFd);
+        kickFd = NO_DESCRIPTOR;
+        unwatch(wakeFd);
+        wakeFd = NO_DESCRIPTOR;
+        try {
+            handler.close();
+        } catch (Throwable t) {
+            LOG.error("{}: closing its handler failed", name, t);
+        }
+    }
+
+    /** Returns {@code fd}, which wakes the reactor from now on unless it is none. */
+    private int watch(int fd) {
+        if (fd >= 0) {
+            reactor.watch(fd);
+        }
+        return fd;
     }
 
     private void unwatch(int fd) {
@@ -396,36 +379,45 @@ final class VringWorker implements Poller {
         }
     }
 
-    private void enqueue(CompletableFuture<?> result, Runnable work) {
+    /** Does work on the reactor; with {@code drain}, takes no more chains and waits for those in flight before. */
+    private <T> CompletableFuture<T> onceDrained(boolean drain, Callable<T> work) {
+        CompletableFuture<T> result = new CompletableFuture<>();
+        execute(reactor, result, () -> {
+            if (!drain || stopped) {
+                complete(result, work);
+                return;
+            }
+            whenDrained.add(() -> complete(result, work));
+            updateBudget();
+            if (handler.inFlight() == 0) {
+                runDrained();
+            }
+        });
+        return result;
+    }
+
+    private static <T> CompletableFuture<T> on(Reactor reactor, Callable<T> work) {
+        CompletableFuture<T> result = new CompletableFuture<>();
+        execute(reactor, result, () -> complete(result, work));
+        return result;
+    }
+
+    private static void execute(Reactor reactor, CompletableFuture<?> result, Runnable command) {
         try {
-            reactor.execute(() -> {
-                try {
-                    work.run();
-                } catch (Throwable t) {
-                    result.completeExceptionally(t);
-                }
-            });
+            reactor.execute(command);
         } catch (RejectedExecutionException closed) {
             result.completeExceptionally(closed);
         }
     }
 
-    private static <T> CompletableFuture<T> on(Reactor reactor, Callable<T> work) {
-        CompletableFuture<T> result = new CompletableFuture<>();
+    private static <T> void complete(CompletableFuture<T> result, Callable<T> work) {
         try {
-            reactor.execute(() -> {
-                try {
-                    T value = work.call();
-                    // A fault of memory that vanished belongs to this command, not to whoever runs next.
-                    Memory.settle();
-                    result.complete(value);
-                } catch (Throwable t) {
-                    result.completeExceptionally(t);
-                }
-            });
-        } catch (RejectedExecutionException closed) {
-            result.completeExceptionally(closed);
+            T value = work.call();
+            // A fault of memory that vanished belongs to this work, not to whoever runs next.
+            Memory.settle();
+            result.complete(value);
+        } catch (Throwable t) {
+            result.completeExceptionally(t);
         }
-        return result;
     }
 }

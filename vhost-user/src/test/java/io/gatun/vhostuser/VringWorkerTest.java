@@ -2,17 +2,24 @@ package io.gatun.vhostuser;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gatun.linux.EventFd;
+import io.gatun.linux.Fd;
+import io.gatun.linux.FileIo;
+import io.gatun.linux.LinuxException;
 import io.gatun.linux.Mapping;
 import io.gatun.reactor.Reactor;
 import io.gatun.vring.DescriptorChain;
 import io.gatun.vring.DriverQueue;
 import io.gatun.vring.GuestMemory;
 import io.gatun.vring.QueueConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -21,9 +28,11 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /** A ring on its reactor, with handlers that do what they should not. */
 @Timeout(20)
@@ -56,6 +65,9 @@ class VringWorkerTest {
         final AtomicInteger polls = new AtomicInteger();
         final AtomicInteger failuresLeft = new AtomicInteger(Integer.MAX_VALUE);
         volatile Error failure;
+        volatile Error enableFailure;
+        volatile Error closeFailure;
+        volatile int wakeFd = -1;
         volatile boolean closed;
 
         Odd(Vring vring) {
@@ -78,6 +90,19 @@ class VringWorkerTest {
         }
 
         @Override
+        public boolean enable(boolean enabled) {
+            if (enableFailure != null) {
+                throw enableFailure;
+            }
+            return enabled;
+        }
+
+        @Override
+        public int wakeFd() {
+            return wakeFd;
+        }
+
+        @Override
         public int inFlight() {
             return inFlight.get();
         }
@@ -90,17 +115,25 @@ class VringWorkerTest {
         @Override
         public void close() {
             closed = true;
+            if (closeFailure != null) {
+                throw closeFailure;
+            }
         }
     }
 
     private final AtomicReference<Odd> handler = new AtomicReference<>();
 
+    /** What is to go wrong with the next handler. */
+    private Consumer<Odd> spoiled = odd -> {};
+
     private VirtioDevice device() {
         return new TestDevice(1) {
             @Override
             public QueueHandler startQueue(int index, Vring vring) {
-                handler.set(new Odd(vring));
-                return handler.get();
+                Odd odd = new Odd(vring);
+                spoiled.accept(odd);
+                handler.set(odd);
+                return odd;
             }
         };
     }
@@ -144,9 +177,94 @@ class VringWorkerTest {
                 CompletionException.class, () -> start(config(0x10), kick.fd().value()).join());
         assertTrue(refused.getCause() instanceof IllegalArgumentException, refused.toString());
         assertNull(handler.get());
-        // The descriptor is not watched any more, or this would fail.
+        assertNothingIsLeft();
+    }
+
+    /** The next start watches the same descriptor, which would fail if it were still watched. */
+    private void assertNothingIsLeft() {
+        assertEquals(0, counters.starts());
+        spoiled = odd -> {};
         assertEquals(0, start().stop().join());
         assertEquals(1, counters.starts());
+    }
+
+    private Throwable refusal() {
+        int fd = kick.fd().value();
+        return assertThrows(
+                        CompletionException.class,
+                        () -> start(config(driver.descriptorAddress()), fd).join())
+                .getCause();
+    }
+
+    @Test
+    void aDeviceThatRefusesToStartLeavesNothingBehind() {
+        spoiled = odd -> {
+            throw new IllegalStateException("no descriptors left");
+        };
+        assertEquals("no descriptors left", refusal().getMessage());
+        assertNothingIsLeft();
+    }
+
+    @Test
+    void aHandlerThatCannotBeEnabledIsClosedAgain() {
+        spoiled = odd -> odd.enableFailure = new StackOverflowError("a bug");
+        assertEquals("a bug", refusal().getMessage());
+        assertTrue(handler.get().closed);
+        assertNothingIsLeft();
+    }
+
+    /** As if descriptors that epoll takes had run out. */
+    @Test
+    void aHandlerWhoseCompletionsCannotBeWatchedIsClosedAgain(@TempDir Path folder) throws IOException {
+        Path file = Files.createFile(folder.resolve("no-eventfd"));
+        try (Fd fd = FileIo.open(file.toString(), FileIo.O_RDONLY, 0)) {
+            spoiled = odd -> odd.wakeFd = fd.value();
+            assertInstanceOf(LinuxException.class, refusal());
+        }
+        assertTrue(handler.get().closed);
+        assertNothingIsLeft();
+    }
+
+    @Test
+    void aKickDescriptorThatCannotBeWatchedClosesTheHandler() {
+        VringWorker first = start();
+        assertInstanceOf(LinuxException.class, refusal());
+        assertTrue(handler.get().closed);
+        first.stop().join();
+    }
+
+    @Test
+    void whatFailsWhileAStartIsUndoneHidesNeitherTheReasonNorTheRest() {
+        spoiled = odd -> {
+            odd.enableFailure = new StackOverflowError("the reason");
+            odd.closeFailure = new StackOverflowError("and then this");
+        };
+        assertEquals("the reason", refusal().getMessage());
+        assertNothingIsLeft();
+    }
+
+    @Test
+    void aHandlerThatCannotBeClosedDoesNotKeepItsRing() {
+        spoiled = odd -> odd.closeFailure = new StackOverflowError("a bug");
+        VringWorker worker = start();
+        offer();
+        BackendLab.await("the request", () -> handler.get().inFlight() == 1);
+        CompletableFuture<Integer> base = worker.stop();
+        handler.get().inFlight.set(0);
+        assertEquals(1, base.join());
+        assertEquals(0, reactor.counters().failures());
+    }
+
+    @Test
+    void whatFailsOnceTheRingHasDrainedIsToldToWhoWaits() {
+        VringWorker worker = start();
+        offer();
+        BackendLab.await("the request", () -> handler.get().inFlight() == 1);
+        CompletableFuture<Void> replaced = worker.replaceMemory(null, true);
+        handler.get().inFlight.set(0);
+        CompletionException failed = assertThrows(CompletionException.class, replaced::join);
+        assertInstanceOf(NullPointerException.class, failed.getCause());
+        worker.stop().join();
     }
 
     @Test
