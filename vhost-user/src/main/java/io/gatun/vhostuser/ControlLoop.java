@@ -61,7 +61,7 @@ public final class ControlLoop implements AutoCloseable, Executor {
     }
 
     /** A command that waits for its time. */
-    public static final class Timer {
+    public final class Timer {
         private final long dueNanos;
         private final Runnable command;
         private volatile boolean cancelled;
@@ -71,9 +71,12 @@ public final class ControlLoop implements AutoCloseable, Executor {
             this.command = command;
         }
 
-        /** The command will not start any more. */
+        /** The command will not start any more; on the loop's thread it is forgotten at once, else at its time. */
         public void cancel() {
             cancelled = true;
+            if (inLoopThread()) {
+                timers.remove(this);
+            }
         }
     }
 

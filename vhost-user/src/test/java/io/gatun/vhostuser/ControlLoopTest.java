@@ -9,6 +9,7 @@ import io.gatun.linux.Epoll;
 import io.gatun.linux.EventFd;
 import io.gatun.linux.FileIo;
 import io.gatun.linux.LinuxException;
+import java.lang.ref.WeakReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -63,6 +64,23 @@ class ControlLoopTest {
         last.await();
         BackendLab.await("both", () -> CompletableFuture.supplyAsync(ran::size, loop).join() == 2);
         onLoop(() -> assertEquals(List.of("first", "second"), ran));
+    }
+
+    /** Each request that waits for a ring has a time limit: a front-end could fill memory with those of old ones. */
+    @Test
+    void forgetsTimersThatAreCancelled() {
+        List<WeakReference<Object>> kept = new ArrayList<>();
+        onLoop(() -> {
+            for (int i = 0; i < 100; i++) {
+                Object held = new Object();
+                kept.add(new WeakReference<>(held));
+                loop.schedule(1, TimeUnit.HOURS, held::notifyAll).cancel();
+            }
+        });
+        BackendLab.await("the end of what cancelled timers held", () -> {
+            System.gc();
+            return kept.stream().allMatch(held -> held.refersTo(null));
+        });
     }
 
     @Test
