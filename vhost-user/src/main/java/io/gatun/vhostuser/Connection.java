@@ -39,9 +39,10 @@ final class Connection {
         this.socket = socket;
         this.session = session;
         this.requests = requests;
+        // The one step that can be refused comes first, so that there is nothing to undo.
+        this.watch = loop.watch(socket.fd().value(), Epoll.EPOLLIN, this::ready);
         this.reader = new MessageReader(socket);
         this.writer = new MessageWriter(socket);
-        this.watch = loop.watch(socket.fd().value(), Epoll.EPOLLIN, this::ready);
         session.whenHostile = this::end;
     }
 
@@ -113,8 +114,9 @@ final class Connection {
             }
             RequestRule.of(message.request()).check(message, requests.protocolFeatures());
             return requests.dispatch(message);
-        } catch (ProtocolViolation | RuntimeException e) {
-            return CompletableFuture.failedFuture(e);
+        } catch (Throwable t) {
+            // Errors too: memory that vanished under the device must not leave the front-end without an answer.
+            return CompletableFuture.failedFuture(t);
         }
     }
 

@@ -248,8 +248,9 @@ public final class VhostUserBackend implements AutoCloseable {
             device.attached(events, 0);
             connection = new Connection(loop, socket, current, new Requests(current, events));
             session = current;
-        } catch (RuntimeException e) {
-            LOG.error("{}: the device cannot serve a front-end", path, e);
+        } catch (Throwable t) {
+            // Whatever it is, the next front-end is listened for.
+            LOG.error("{}: the device cannot serve a front-end", path, t);
             socket.close();
             frontendGone();
             return;

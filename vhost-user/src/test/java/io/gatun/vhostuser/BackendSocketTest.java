@@ -1,5 +1,6 @@
 package io.gatun.vhostuser;
 
+import static io.gatun.vhostuser.RawFrontend.bytes;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -14,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -113,6 +115,48 @@ class BackendSocketTest {
             }
             VringCounters counters = backend.rings().getFirst().counters();
             BackendLab.await("all of them", () -> counters.starts() == 30 && counters.chains() == 30);
+        }
+    }
+
+    @Test
+    void anErrorOfTheDeviceIsAnsweredAndEndsTheConnection() {
+        TestDevice odd = new TestDevice(1) {
+            @Override
+            public int writeConfig(int offset, byte[] value, boolean migration) {
+                throw new StackOverflowError("a bug");
+            }
+        };
+        try (VhostUserBackend backend =
+                        VhostUserBackend.listen(lab.loop, path, odd, lab.reactors, BackendOptions.DEFAULT);
+                TestGuest guest = TestGuest.connect(backend.socket())) {
+            guest.setUp(0, 8);
+            byte[] config = bytes(TestDevice.WRITABLE_BYTE, 1, 0, (byte) 1);
+            assertEquals(1, guest.raw.acked(RawFrontend.SET_CONFIG, config));
+            guest.raw.assertEnded();
+        }
+    }
+
+    @Test
+    void aDeviceThatCannotTakeAFrontendCostsThatOneOnly() {
+        AtomicInteger attempts = new AtomicInteger();
+        TestDevice odd = new TestDevice(1) {
+            @Override
+            public void attached(DeviceEvents deviceEvents, long features) {
+                if (attempts.incrementAndGet() == 1) {
+                    throw new StackOverflowError("a bug");
+                }
+                super.attached(deviceEvents, features);
+            }
+        };
+        try (VhostUserBackend backend =
+                VhostUserBackend.listen(lab.loop, path, odd, lab.reactors, BackendOptions.DEFAULT)) {
+            try (TestGuest guest = TestGuest.connect(backend.socket())) {
+                guest.raw.assertEnded();
+            }
+            try (TestGuest guest = TestGuest.connect(backend.socket())) {
+                guest.setUp(0, 8);
+                guest.exchange(0);
+            }
         }
     }
 
