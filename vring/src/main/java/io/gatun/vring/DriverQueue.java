@@ -16,6 +16,9 @@ public abstract sealed class DriverQueue permits SplitDriverQueue, PackedDriverQ
     /** The alignment of the ring memory that {@link #create} takes. */
     public static final int ALIGNMENT_BYTES = 4096;
 
+    /** Each part begins on its own pair of cache lines: the two sides never write into the same one. */
+    static final int PART_ALIGNMENT = 128;
+
     /** The longest buffer, all segments together (VIRTIO 1.3 §2.7.5.2). */
     static final long MAX_BUFFER_BYTES = 1L << 32;
 
@@ -184,5 +187,24 @@ public abstract sealed class DriverQueue permits SplitDriverQueue, PackedDriverQ
             brokenReason = reason;
         }
         return -1;
+    }
+
+    static long align(long value, long alignment) {
+        return (value + alignment - 1) & -alignment;
+    }
+
+    /** Refuses a buffer of these segments if it is longer than any may be. */
+    static void requireTotal(int[] lengths, int first, int count) {
+        long bytes = 0;
+        for (int i = 0; i < count; i++) {
+            bytes += lengths[first + i] & 0xffff_ffffL;
+        }
+        requireTotal(bytes);
+    }
+
+    static void requireTotal(long bytes) {
+        if (bytes > MAX_BUFFER_BYTES) {
+            throw new IllegalArgumentException("a buffer of " + bytes + " bytes; at most 2^32 are allowed");
+        }
     }
 }

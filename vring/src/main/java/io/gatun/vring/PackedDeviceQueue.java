@@ -55,7 +55,7 @@ public final class PackedDeviceQueue extends DeviceQueue {
 
     /** Validates the configuration; throws {@link IllegalArgumentException} with what is wrong. */
     public PackedDeviceQueue(QueueConfig config) {
-        super(requireSize(config.size()), config.features(), config.memory());
+        super(PackedLayout.requireSize(config.size()), config.features(), config.memory());
         eventIndex = VirtioFeatures.has(config.features(), VirtioFeatures.EVENT_IDX);
         indirectAllowed = VirtioFeatures.has(config.features(), VirtioFeatures.INDIRECT_DESC);
         used = new PackedUsed(config.size(), VirtioFeatures.has(config.features(), VirtioFeatures.IN_ORDER));
@@ -82,14 +82,6 @@ public final class PackedDeviceQueue extends DeviceQueue {
                     config.inflightAddress(), config.inflightBytes(), config.size(), ring, nextAvail, wrap);
             continueFrom(inflight);
         }
-    }
-
-    private static int requireSize(int size) {
-        if (size < 1 || size > PackedLayout.MAX_SIZE) {
-            throw new IllegalArgumentException(
-                    "packed queue size must be from 1 to " + PackedLayout.MAX_SIZE + ", not " + size);
-        }
-        return size;
     }
 
     /**

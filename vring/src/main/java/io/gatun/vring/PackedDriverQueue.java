@@ -30,9 +30,6 @@ import io.gatun.linux.Memory;
  * {@link #publishAvailable}.
  */
 final class PackedDriverQueue extends DriverQueue {
-    /** Each part begins on its own pair of cache lines: the two sides never write into the same one. */
-    private static final int PART_ALIGNMENT = 128;
-
     private final boolean indirect;
     private final boolean eventIdx;
     private final boolean inOrder;
@@ -81,13 +78,13 @@ final class PackedDriverQueue extends DriverQueue {
     private boolean suppressed;
 
     PackedDriverQueue(int size, long features, long hostAddress, long userAddress) {
-        super(requireSize(size), hostAddress, userAddress);
+        super(PackedLayout.requireSize(size), hostAddress, userAddress);
         indirect = VirtioFeatures.has(features, VirtioFeatures.INDIRECT_DESC);
         eventIdx = VirtioFeatures.has(features, VirtioFeatures.EVENT_IDX);
         inOrder = VirtioFeatures.has(features, VirtioFeatures.IN_ORDER);
         ring = hostAddress;
-        driverEvent = hostAddress + driverEventOffset(size);
-        deviceEvent = driverEvent + PART_ALIGNMENT;
+        driverEvent = hostAddress + PackedLayout.driverEventOffset(size);
+        deviceEvent = hostAddress + PackedLayout.deviceEventOffset(size);
         nextId = new int[size];
         slots = new int[size];
         writableBytes = inOrder ? new long[size] : null;
@@ -97,23 +94,8 @@ final class PackedDriverQueue extends DriverQueue {
         free = size;
     }
 
-    private static int requireSize(int size) {
-        if (size < 1 || size > PackedLayout.MAX_SIZE) {
-            throw new IllegalArgumentException("a packed queue has 1 to 32768 descriptors, not " + size);
-        }
-        return size;
-    }
-
-    private static long driverEventOffset(int size) {
-        return align(PackedLayout.ringBytes(size), PART_ALIGNMENT);
-    }
-
     static long memoryBytes(int size) {
-        return align(driverEventOffset(requireSize(size)) + 2L * PART_ALIGNMENT, ALIGNMENT_BYTES);
-    }
-
-    private static long align(long value, long alignment) {
-        return (value + alignment - 1) & -alignment;
+        return align(PackedLayout.deviceEventOffset(PackedLayout.requireSize(size)) + PART_ALIGNMENT, ALIGNMENT_BYTES);
     }
 
     @Override
@@ -198,16 +180,6 @@ final class PackedDriverQueue extends DriverQueue {
         int id = takeId(1, lengths, first + readable, writable);
         place(tableGuest, count << DESCRIPTOR_SHIFT, id, DESC_F_INDIRECT);
         return id;
-    }
-
-    private static void requireTotal(int[] lengths, int first, int count) {
-        long bytes = 0;
-        for (int i = 0; i < count; i++) {
-            bytes += lengths[first + i] & 0xffff_ffffL;
-        }
-        if (bytes > MAX_BUFFER_BYTES) {
-            throw new IllegalArgumentException("a buffer of " + bytes + " bytes; at most 2^32 are allowed");
-        }
     }
 
     private int takeId(int slotCount, int[] lengths, int firstWritable, int writable) {

@@ -71,7 +71,25 @@ final class PackedLayout {
 
     private PackedLayout() {}
 
+    /** Returns {@code size}, or throws {@link IllegalArgumentException} if no packed queue can have it. */
+    static int requireSize(int size) {
+        if (size < 1 || size > MAX_SIZE) {
+            throw new IllegalArgumentException("a packed queue's size must be from 1 to " + MAX_SIZE + ", not " + size);
+        }
+        return size;
+    }
+
     static long ringBytes(int size) {
         return (long) DESCRIPTOR_BYTES * size;
+    }
+
+    /** Offset of the driver's event suppression from the ring, as our own driver lays them out. */
+    static long driverEventOffset(int size) {
+        return DriverQueue.align(ringBytes(size), DriverQueue.PART_ALIGNMENT);
+    }
+
+    /** Offset of the device's event suppression from the ring, as our own driver lays them out. */
+    static long deviceEventOffset(int size) {
+        return driverEventOffset(size) + DriverQueue.PART_ALIGNMENT;
     }
 }

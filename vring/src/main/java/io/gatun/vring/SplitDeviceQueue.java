@@ -43,7 +43,7 @@ public final class SplitDeviceQueue extends DeviceQueue {
 
     /** Validates the configuration; throws {@link IllegalArgumentException} with what is wrong. */
     public SplitDeviceQueue(QueueConfig config) {
-        super(requireSize(config.size()), config.features(), config.memory());
+        super(SplitLayout.requireSize(config.size()), config.features(), config.memory());
         mask = config.size() - 1;
         eventIndex = VirtioFeatures.has(config.features(), VirtioFeatures.EVENT_IDX);
         indirectAllowed = VirtioFeatures.has(config.features(), VirtioFeatures.INDIRECT_DESC);
@@ -64,14 +64,6 @@ public final class SplitDeviceQueue extends DeviceQueue {
         boolean goesOn = inflight != null && !inflight.isFresh();
         nextAvail = (goesOn ? nextUsed + inflight.survivorCount() : config.base()) & INDEX_MASK;
         seenAvail = nextAvail;
-    }
-
-    private static int requireSize(int size) {
-        if (size < 1 || size > SplitLayout.MAX_SIZE || Integer.bitCount(size) != 1) {
-            throw new IllegalArgumentException(
-                    "split queue size must be a power of two from 1 to " + SplitLayout.MAX_SIZE + ", not " + size);
-        }
-        return size;
     }
 
     @Override

@@ -15,9 +15,6 @@ import io.gatun.linux.Memory;
  * <p>Memory is ordered as the table in {@code vring/README.md} says.
  */
 final class SplitDriverQueue extends DriverQueue {
-    /** Each part begins on its own pair of cache lines: the two sides never write into the same one. */
-    private static final int PART_ALIGNMENT = 128;
-
     private static final long FLAGS_NEXT = (long) SplitLayout.DESC_F_NEXT << 32;
     private static final long FLAGS_WRITE = (long) SplitLayout.DESC_F_WRITE << 32;
     private static final long FLAGS_INDIRECT = (long) SplitLayout.DESC_F_INDIRECT << 32;
@@ -77,17 +74,17 @@ final class SplitDriverQueue extends DriverQueue {
     private long batchLength;
 
     SplitDriverQueue(int size, long features, long hostAddress, long userAddress) {
-        super(requireSize(size), hostAddress, userAddress);
+        super(SplitLayout.requireSize(size), hostAddress, userAddress);
         indirect = VirtioFeatures.has(features, VirtioFeatures.INDIRECT_DESC);
         eventIdx = VirtioFeatures.has(features, VirtioFeatures.EVENT_IDX);
         inOrder = VirtioFeatures.has(features, VirtioFeatures.IN_ORDER);
         mask = size - 1;
         descriptors = hostAddress;
-        avail = hostAddress + availOffset(size);
+        avail = hostAddress + SplitLayout.availOffset(size);
         availIdxAt = avail + SplitLayout.RING_IDX;
         availElements = avail + SplitLayout.RING_ELEMENTS;
         usedEventAt = avail + SplitLayout.usedEvent(size);
-        used = hostAddress + usedOffset(size);
+        used = hostAddress + SplitLayout.usedOffset(size);
         usedIdxAt = used + SplitLayout.RING_IDX;
         usedElements = used + SplitLayout.RING_ELEMENTS;
         availEventAt = used + SplitLayout.availEvent(size);
@@ -107,28 +104,9 @@ final class SplitDriverQueue extends DriverQueue {
         Memory.putShort(avail + SplitLayout.RING_FLAGS, 0);
     }
 
-    private static int requireSize(int size) {
-        if (size < 1 || size > SplitLayout.MAX_SIZE || Integer.bitCount(size) != 1) {
-            throw new IllegalArgumentException(
-                    "a split queue has a power of two of descriptors, at most 32768; not " + size);
-        }
-        return size;
-    }
-
-    private static long availOffset(int size) {
-        return align(SplitLayout.descriptorTableBytes(size), PART_ALIGNMENT);
-    }
-
-    private static long usedOffset(int size) {
-        return align(availOffset(size) + SplitLayout.availBytes(size), PART_ALIGNMENT);
-    }
-
     static long memoryBytes(int size) {
-        return align(usedOffset(requireSize(size)) + SplitLayout.usedBytes(size), ALIGNMENT_BYTES);
-    }
-
-    private static long align(long value, long alignment) {
-        return (value + alignment - 1) & -alignment;
+        return align(
+                SplitLayout.usedOffset(SplitLayout.requireSize(size)) + SplitLayout.usedBytes(size), ALIGNMENT_BYTES);
     }
 
     @Override
@@ -262,12 +240,6 @@ final class SplitDriverQueue extends DriverQueue {
         Memory.putLong(at + SplitLayout.DESCRIPTOR_LENGTH, tableBytes | FLAGS_INDIRECT);
         freeHead = next[head];
         return enqueue(head, head, 1, lengths, first + readable, writable);
-    }
-
-    private static void requireTotal(long bytes) {
-        if (bytes > MAX_BUFFER_BYTES) {
-            throw new IllegalArgumentException("a buffer of " + bytes + " bytes; at most 2^32 are allowed");
-        }
     }
 
     /** Puts a chain's head into the available ring; invisible to the device until {@link #publishAvailable}. */

@@ -51,6 +51,15 @@ final class SplitLayout {
 
     private SplitLayout() {}
 
+    /** Returns {@code size}, or throws {@link IllegalArgumentException} if no split queue can have it. */
+    static int requireSize(int size) {
+        if (size < 1 || size > MAX_SIZE || Integer.bitCount(size) != 1) {
+            throw new IllegalArgumentException(
+                    "a split queue's size must be a power of two from 1 to " + MAX_SIZE + ", not " + size);
+        }
+        return size;
+    }
+
     static long descriptorTableBytes(int size) {
         return (long) DESCRIPTOR_BYTES * size;
     }
@@ -73,5 +82,15 @@ final class SplitLayout {
     /** Offset of {@code avail_event} in the used ring. */
     static int availEvent(int size) {
         return RING_ELEMENTS + USED_ELEMENT_BYTES * size;
+    }
+
+    /** Offset of the available ring from the descriptor table, as our own driver lays them out. */
+    static long availOffset(int size) {
+        return DriverQueue.align(descriptorTableBytes(size), DriverQueue.PART_ALIGNMENT);
+    }
+
+    /** Offset of the used ring from the descriptor table, as our own driver lays them out. */
+    static long usedOffset(int size) {
+        return DriverQueue.align(availOffset(size) + availBytes(size), DriverQueue.PART_ALIGNMENT);
     }
 }
