@@ -47,6 +47,11 @@ final class Lane {
     private final MacTable table;
     private final int[] decisions = new int[Burst.CAPACITY];
     private final VlanTags tags = new VlanTags();
+
+    /**
+     * Packets for each port. Cleared before it is used, as {@link #byQueue} is: a burst whose memory vanished ends in
+     * the middle, and the port's next guest comes to the same lane.
+     */
     private final Selection selection = new Selection(Bridge.MAX_PORTS);
     private final FlowHash hash = new FlowHash();
     private final AtomicLong flooded = new AtomicLong();
@@ -184,6 +189,7 @@ final class Lane {
     }
 
     private void sort(Members members, Burst burst, int count) {
+        selection.clear();
         int floods = 0;
         for (int i = 0; i < count; i++) {
             if (decisions[i] >= 0) {
@@ -202,10 +208,10 @@ final class Lane {
             int number = selection.group(i);
             send(members.get(number), burst, selection.members(number), selection.count(number));
         }
-        selection.clear();
     }
 
     private void sortTagged(Members members, Burst burst, int count) {
+        selection.clear();
         int floods = 0;
         for (int i = 0; i < count; i++) {
             if (decisions[i] >= 0) {
@@ -230,7 +236,6 @@ final class Lane {
             }
             send(member, burst, which, selected);
         }
-        selection.clear();
     }
 
     private void countFloods(int packets) {
@@ -262,6 +267,7 @@ final class Lane {
         if (byQueue == null) {
             byQueue = new Selection(Bridge.MAX_QUEUES);
         }
+        byQueue.clear();
         for (int i = 0; i < count; i++) {
             TxQueue target = member.port.txFor(hash.of(burst, which[i]));
             byQueue.add(target.index(), which[i]);
@@ -270,6 +276,5 @@ final class Lane {
             int index = byQueue.group(i);
             member.port.txQueues().get(index).send(burst, byQueue.members(index), byQueue.count(index));
         }
-        byQueue.clear();
     }
 }

@@ -16,6 +16,8 @@ import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Learning and forwarding: IEEE 802.1D §7.7 to §7.9. */
 class BridgeTest {
@@ -267,6 +269,28 @@ class BridgeTest {
         for (int queue = 0; queue < 4; queue++) {
             assertTrue(used[queue] > 75, "queue " + queue + " got " + used[queue]);
         }
+    }
+
+    /** As a transmit queue throws where a guest takes its memory away while it is copied (TwoGuestsTest). */
+    @ParameterizedTest(name = "{0} queues, tagged: {1}")
+    @CsvSource({"1, false", "4, false", "1, true", "4, true"})
+    void aBurstThatEndedInTheMiddleLeavesNothingBehind(int queues, boolean tagged) {
+        connect(1);
+        add(BridgePortOptions.DEFAULT, queues);
+        connect(1);
+        if (tagged) {
+            add(BridgePortOptions.DEFAULT.withTrunk(0, 5));
+        }
+        byte[] frame = flow(1);
+        ports.get(1).beforeTransmit(() -> {
+            throw new InternalError("memory vanished");
+        });
+        assertThrows(InternalError.class, () -> ports.get(0).receive(0, frame, frame, frame));
+        ports.get(1).beforeTransmit(() -> {});
+        drain();
+        ports.get(0).receive(0, frame);
+        assertEquals(1, ports.get(1).taken().size());
+        assertEquals(1, ports.get(2).taken().size());
     }
 
     @Test
