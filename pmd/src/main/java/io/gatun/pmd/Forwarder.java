@@ -4,8 +4,9 @@ package io.gatun.pmd;
  * What is done with the packets that a port receives.
  *
  * <p><b>Thread-safety:</b> {@link #forward} is called on the thread of the reactor that owns the queue, so on several
- * threads at once if the queues of its ports have several owners; {@link #linkChanged} on a thread of the port's own
- * set-up (the control loop's, or a virtio-user port's), never on a reactor's, and for one port never twice at once.
+ * threads at once if the queues of its ports have several owners; {@link #linkChanged} on the thread that finds out
+ * (the control loop's, a virtio-user port's, for a TAP interface that vanished a reactor's), so it does not wait for
+ * anything, and for one port never twice at once.
  */
 @FunctionalInterface
 public interface Forwarder {

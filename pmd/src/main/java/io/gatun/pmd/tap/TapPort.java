@@ -11,6 +11,7 @@ import io.gatun.pmd.TxQueue;
 import io.gatun.reactor.Reactor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,7 +34,7 @@ public final class TapPort extends Port {
     private final List<TapRxPoller> rx = new ArrayList<>();
     private final List<TapTxQueue> tx = new ArrayList<>();
     private final List<TapDevice> devices;
-    private volatile boolean up = true;
+    private final AtomicBoolean up = new AtomicBoolean(true);
     private boolean released;
 
     private TapPort(String name, List<TapDevice> devices, long offloads, List<Reactor> reactors) {
@@ -104,7 +105,7 @@ public final class TapPort extends Port {
     /** Whether the interface is there. That somebody took it down shows in {@code link_down} drops. */
     @Override
     public boolean linkUp() {
-        return up;
+        return up.get();
     }
 
     /** Receives once from a queue that no reactor polls, for tests. */
@@ -112,10 +113,9 @@ public final class TapPort extends Port {
         return rx.get(index).poll();
     }
 
-    /** The interface has been removed under us; told once. */
-    synchronized void gone(int errno) {
-        if (up) {
-            up = false;
+    /** The interface has been removed under us; told once. Takes no lock: {@link #release} waits for this thread. */
+    void gone(int errno) {
+        if (up.getAndSet(false)) {
             LOG.warn("{}: the interface {} has gone ({})", this, interfaceName, Errno.name(errno));
             linkChanged(false);
         }
@@ -127,7 +127,7 @@ public final class TapPort extends Port {
             return;
         }
         released = true;
-        up = false;
+        up.set(false);
         for (TapRxPoller poller : rx) {
             Reactor owner = poller.queue().owner();
             runOn(owner, () -> poller.end(owner));

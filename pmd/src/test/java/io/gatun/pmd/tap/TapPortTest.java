@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.gatun.linux.Errno;
 import io.gatun.linux.Fd;
 import io.gatun.linux.LinuxException;
 import io.gatun.linux.Mapping;
@@ -13,14 +14,19 @@ import io.gatun.linux.Memory;
 import io.gatun.linux.TapDevice;
 import io.gatun.pmd.Burst;
 import io.gatun.pmd.Drop;
+import io.gatun.pmd.Forwarder;
 import io.gatun.pmd.NetHeader;
+import io.gatun.pmd.Port;
 import io.gatun.pmd.QueueCounters;
+import io.gatun.pmd.RxQueue;
 import io.gatun.reactor.Reactor;
 import io.gatun.reactor.Reactor.IdlePolicy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
@@ -135,6 +141,31 @@ class TapPortTest {
             }
             assertTrue(reactor.counters().sleeps() > 0);
         }
+    }
+
+    /** Else a port that is closed at the moment when its interface goes would wait for its reactor, and that for it. */
+    @Test
+    void whoFindsTheInterfaceGoneDoesNotHoldUpTheClose() {
+        TapPort port = TapPort.open("t", TapOptions.of(NAME), List.of());
+        AtomicBoolean closed = new AtomicBoolean();
+        port.forwardTo(new Forwarder() {
+            @Override
+            public void forward(RxQueue from, Burst packets) {}
+
+            @Override
+            public void linkChanged(Port changed, boolean up) {
+                assertFalse(up);
+                Thread closing = Thread.ofPlatform().start(port::close);
+                try {
+                    closed.set(closing.join(Duration.ofSeconds(10)));
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+            }
+        });
+        port.gone(-Errno.EBADFD);
+        assertTrue(closed.get());
+        assertFalse(port.linkUp());
     }
 
     @Test
