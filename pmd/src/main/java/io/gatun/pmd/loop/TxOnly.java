@@ -80,8 +80,8 @@ public final class TxOnly implements Forwarder, AutoCloseable {
     }
 
     /**
-     * Starts to send; the caller lets the port {@linkplain Port#forwardTo forward} to the result, which so learns of
-     * the link.
+     * Starts to send, and has the port {@linkplain Port#forwardTo forward} to the result: before the first look at the
+     * link, so that no change of it is missed.
      *
      * @param sizeBytes of each packet, {@value #MIN_SIZE_BYTES} to the port's MTU and an Ethernet header
      * @throws IllegalArgumentException for other sizes, and where the port cannot send
@@ -96,6 +96,7 @@ public final class TxOnly implements Forwarder, AutoCloseable {
             throw new IllegalArgumentException("port " + port.name() + " has no transmit queue");
         }
         TxOnly loop = new TxOnly(port, sizeBytes);
+        port.forwardTo(loop);
         for (Generator generator : loop.generators) {
             generator.queue.owner().execute(() -> generator.queue.owner().add(generator));
         }
