@@ -32,6 +32,9 @@ final class VirtioNetDevice implements VirtioDevice {
     private final VhostPort port;
     private final VhostPortOptions options;
 
+    /** The port's MTU before this front-end set one; 0 while it has not. Control loop's. */
+    private int mtuBefore;
+
     VirtioNetDevice(VhostPort port, VhostPortOptions options) {
         this.port = port;
         this.options = options;
@@ -104,6 +107,11 @@ final class VirtioNetDevice implements VirtioDevice {
 
     @Override
     public void detached() {
+        if (mtuBefore != 0) {
+            // The next front-end need not say anything of it.
+            port.setMtu(mtuBefore);
+            mtuBefore = 0;
+        }
         port.negotiated(0);
         port.checkLink();
     }
@@ -126,6 +134,7 @@ final class VirtioNetDevice implements VirtioDevice {
         if (mtu < Port.MIN_MTU) {
             return -Errno.EINVAL;
         }
+        mtuBefore = mtuBefore == 0 ? port.mtu() : mtuBefore;
         port.setMtu(mtu);
         return 0;
     }

@@ -212,16 +212,19 @@ class VhostPortTest {
     }
 
     @Test
-    void theFrontEndSetsThePortsMtu() {
-        try (VhostPort port = port(VhostPortOptions.DEFAULTS);
-                Messages messages = new Messages(folder.resolve("net.sock"))) {
-            assertEquals(Port.DEFAULT_MTU, port.mtu());
-            assertEquals(0, messages.send(Messages.NET_SET_MTU, 9000));
-            assertEquals(9000, port.mtu());
-            for (long refused : new long[] {0, Port.MIN_MTU - 1, Port.MAX_MTU + 1, -1}) {
-                assertEquals(1, messages.send(Messages.NET_SET_MTU, refused));
+    void theFrontEndSetsThePortsMtuForAsLongAsItStays() {
+        try (VhostPort port = port(VhostPortOptions.DEFAULTS)) {
+            try (Messages messages = new Messages(folder.resolve("net.sock"))) {
+                assertEquals(Port.DEFAULT_MTU, port.mtu());
+                assertEquals(0, messages.send(Messages.NET_SET_MTU, 9000));
                 assertEquals(9000, port.mtu());
+                for (long refused : new long[] {0, Port.MIN_MTU - 1, Port.MAX_MTU + 1, -1}) {
+                    assertEquals(1, messages.send(Messages.NET_SET_MTU, refused));
+                    assertEquals(9000, port.mtu());
+                }
+                assertEquals(0, messages.send(Messages.NET_SET_MTU, 1280));
             }
+            await(() -> port.mtu() == Port.DEFAULT_MTU, "the MTU of who has gone is forgotten");
         }
     }
 
