@@ -41,7 +41,10 @@ final class SwitchMethods {
                         NAME,
                         optional("ports", STRINGS, "Its ports; switch_add_port adds more."),
                         optional("mac_limit", UINT32, "Addresses that are learned at most, 1 to 1000000 (8192)."),
-                        optional("ageing", UINT32, "Seconds after which an unseen address is forgotten (300).")),
+                        optional(
+                                "ageing",
+                                UINT32,
+                                "Seconds after which an unseen address is forgotten, looked at every 5 (300).")),
                 SwitchPorts.ofSeveral());
         registry.add(
                 "switch_create",

@@ -21,8 +21,9 @@ import java.util.concurrent.CompletableFuture;
  * for another VLAN and for addresses that switches keep to themselves, {@code rate} for what is above the port's limit,
  * {@code no_destination} for packets to a neighbour on the same port.
  *
- * <p>The switch has no thread: it works on the reactors of its ports, and somebody calls {@link #age()} about once a
- * second.
+ * <p>The switch has no thread: it works on the reactors of its ports, and somebody calls {@link #age()} every few
+ * seconds. Ages are as exact as that is regular: an address is forgotten by the first call after its time is over, and
+ * one call's sightings all count as of the call before ({@code gatun serve} calls every 5 s).
  *
  * <p><b>Thread-safety:</b> any thread. Ports are added and removed while traffic runs: reactors see a new, immutable
  * set of members with their next burst, and a removed port's number is used again only when each of them has passed.
@@ -153,7 +154,11 @@ public final class Bridge implements AutoCloseable {
                 + Arrays.stream(members.all()).mapToLong(BridgePort::flooded).sum();
     }
 
-    /** Forgets addresses that have not been seen for long: to be called every few seconds. */
+    /**
+     * Forgets addresses that have not been seen for more than {@link BridgeOptions#ageingSeconds}, and sets the time
+     * for the sightings to come: to be called every few seconds, which is how exact ages are. Goes through the whole
+     * table.
+     */
     public void age() {
         age((int) ((System.nanoTime() - startNanos) / SECOND_NANOS));
     }

@@ -6,7 +6,8 @@ package io.gatun.pmd.bridge;
  * <p><b>Thread-safety:</b> immutable.
  *
  * @param macLimit how many addresses are learned, 1 to a million
- * @param ageingSeconds after how long an address is forgotten that was not seen, 1 to a million (IEEE 802.1D §7.9.2)
+ * @param ageingSeconds after how long an address is forgotten that was not seen, 1 to a million (IEEE 802.1D §7.9.2);
+ *     as exact as {@link Bridge#age} is called often
  */
 public record BridgeOptions(int macLimit, int ageingSeconds) {
     private static final int MOST = 1_000_000;

@@ -15,7 +15,7 @@ import java.util.BitSet;
  * @param trunkVlans the VLANs of a trunk; empty stands for all of them
  * @param nativeVlan the VLAN of a trunk's untagged packets, 1 to 4094, or 0 for none of its own
  * @param mirror whether this port gets a copy of every packet that the other ports let in, and is nothing else
- * @param packetsPerSecond how many packets are let in; 0 for no limit
+ * @param packetsPerSecond how many packets are let in; 0 for no limit. One that is still to be segmented counts once
  * @param bytesPerSecond how many bytes are let in; 0 for no limit
  * @param macLimit how many addresses are learned behind this port
  */

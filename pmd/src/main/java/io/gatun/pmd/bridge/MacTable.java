@@ -12,7 +12,7 @@ import java.util.concurrent.atomic.AtomicLong;
  *
  * <pre>
  * keys[slot]    VLAN (12 bits) | address (48 bits, the first byte on the wire lowest); 0 is a free slot
- * values[slot]  port number (16 bits) | second at which it was last seen (32 bits)
+ * values[slot]  port number (16 bits) | second at which it was last seen (32 bits), as of the last call of age
  * </pre>
  *
  * <p>A key is in one of the {@value #WINDOW} slots from its hash on: at most three cache lines, whatever a sender does.
@@ -24,10 +24,10 @@ import java.util.concurrent.atomic.AtomicLong;
  *
  * <p><b>Thread-safety:</b> {@link #lookup} is for any thread and takes no lock. Everything that writes holds one, and a
  * reactor that does not get it within some hundred attempts gives up: the next packet will tell the same. In the steady
- * state nobody writes, as a sighting is written down once per second at most. A slot is only ever filled when free,
- * value before key (release), and freed before it is filled again; a reader finds the key (acquire), reads the value,
- * and looks whether the key is still there. Only if a slot changed hands twice within that look, a packet would take
- * the way of another address of this switch: VLANs are compared with the port again before a packet leaves.
+ * state nobody writes, as a sighting is written down once after each {@link #age} at most. A slot is only ever filled
+ * when free, value before key (release), and freed before it is filled again; a reader finds the key (acquire), reads
+ * the value, and looks whether the key is still there. Only if a slot changed hands twice within that look, a packet
+ * would take the way of another address of this switch: VLANs are compared with the port again before a packet leaves.
  */
 final class MacTable {
     /** What {@link #lookup} says of an address that nobody has seen. */
