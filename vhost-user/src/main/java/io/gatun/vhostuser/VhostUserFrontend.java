@@ -10,6 +10,7 @@ import io.gatun.linux.UnixSocket;
 import io.gatun.vring.DriverQueue;
 import io.gatun.vring.VirtioFeatures;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -36,7 +37,9 @@ import java.util.List;
 public final class VhostUserFrontend implements AutoCloseable {
     /** The protocol features that this front-end asks for where they are offered. */
     public static final long PROTOCOL_FEATURES = ProtocolFeatures.MQ
+            | ProtocolFeatures.RARP
             | ProtocolFeatures.REPLY_ACK
+            | ProtocolFeatures.MTU
             | ProtocolFeatures.BACKEND_REQ
             | ProtocolFeatures.CONFIG
             | ProtocolFeatures.INFLIGHT_SHMFD
@@ -197,6 +200,18 @@ public final class VhostUserFrontend implements AutoCloseable {
         int flags = migration ? MessageLayout.CONFIG_MIGRATION : MessageLayout.CONFIG_WRITABLE;
         ByteBuffer config = new Payload.Config(offset, flags, ByteBuffer.wrap(value)).encode();
         acknowledged(Message.request(Request.SET_CONFIG, config));
+    }
+
+    /** Tells a network device the MTU in bytes, before its queues are started; needs MTU. */
+    public void setMtu(int bytes) {
+        acknowledged(number(Request.NET_SET_MTU, bytes));
+    }
+
+    /** Has a network device tell its network that the driver's address, six bytes, is here now; needs RARP. */
+    public void announce(byte[] macAddress) {
+        ByteBuffer payload = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        payload.put(0, macAddress);
+        acknowledged(Message.request(Request.SEND_RARP, payload));
     }
 
     /** Replaces the whole memory table; {@code memory} stays the caller's and must outlive this front-end. */

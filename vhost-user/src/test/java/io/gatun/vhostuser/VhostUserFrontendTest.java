@@ -145,6 +145,18 @@ class VhostUserFrontendTest {
     }
 
     @Test
+    void aNetworkDeviceHearsOfMtuAndAddress() {
+        try (BackendLab lab = new BackendLab();
+                VhostUserFrontend device = VhostUserFrontend.connect(lab.backend.socket(), SOON)) {
+            device.setMtu(1500);
+            FrontendException e = assertThrows(FrontendException.class, () -> device.setMtu(10));
+            assertTrue(e.getMessage().contains("refused it (error"), e.getMessage());
+            device.announce(new byte[] {0x52, 0x54, 0, 0x12, 0x34, 0x56});
+            assertEquals(List.of("mtu 1500", "mtu 10", "announce 6"), lab.device.log);
+        }
+    }
+
+    @Test
     void worksWithEveryChoiceOfProtocolFeatures() {
         for (long features : List.of(
                 0L, ProtocolFeatures.MQ, ProtocolFeatures.REPLY_ACK, ProtocolFeatures.STATUS, ~0L)) {

@@ -30,7 +30,8 @@ final class VirtioUserPortKind {
                     optional("in_order", BOOLEAN, "Complete in order, where offered (false)."),
                     optional("mergeable", BOOLEAN, "Mergeable receive buffers, where offered (true)."),
                     optional("offloads", BOOLEAN, "Missing checksums and large packets, where offered (false)."),
-                    optional("mtu", UINT32, "MTU, 68 to 65535 (1500)."),
+                    optional("mac", STRING, "The port's address (the back-end's, where it has one)."),
+                    optional("mtu", UINT32, "MTU, 68 to 65535; less where the back-end allows less (1500)."),
                     optional("hugepages", BOOLEAN, "Packets lie on hugepages, if enough are free (true)."),
                     PortKinds.CPUMASK),
             VirtioUserPortKind::open);
@@ -45,6 +46,7 @@ final class VirtioUserPortKind {
                 arguments.bool("mergeable", DEFAULTS.mergeable()),
                 arguments.bool("offloads", DEFAULTS.offloads()),
                 PortKinds.integer(arguments, "queue_size", DEFAULTS.queueSize()),
+                arguments.string("mac", DEFAULTS.mac()),
                 PortKinds.integer(arguments, "mtu", DEFAULTS.mtu()),
                 arguments.bool("hugepages", DEFAULTS.hugepages()),
                 DEFAULTS.timeout());
@@ -59,6 +61,7 @@ final class VirtioUserPortKind {
     private static void describe(VirtioUserPort port, ObjectNode entry) {
         entry.put("socket", port.socket().toString()).put("listens", port.listens());
         NetFeatures.describe(port.features(), entry.putArray("features"));
+        entry.put("mac", port.macAddress().isEmpty() ? null : port.macAddress());
         entry.put("reason", port.reason().isEmpty() ? null : port.reason());
     }
 }

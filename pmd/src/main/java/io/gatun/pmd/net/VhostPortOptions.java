@@ -1,8 +1,8 @@
 package io.gatun.pmd.net;
 
+import io.gatun.pmd.MacAddress;
 import io.gatun.pmd.Port;
 import io.gatun.vhostuser.BackendOptions;
-import java.util.HexFormat;
 import java.util.Objects;
 
 /**
@@ -34,8 +34,6 @@ public record VhostPortOptions(
     /** As many as fit into the 256 queues of a vhost-user device. */
     public static final int MAX_QUEUES = 128;
 
-    private static final int MAC_BYTES = 6;
-
     public VhostPortOptions {
         Objects.requireNonNull(mac, "mac");
         Objects.requireNonNull(backend, "backend");
@@ -46,8 +44,8 @@ public record VhostPortOptions(
             throw new IllegalArgumentException(
                     "mtu must be 0 or from " + Port.MIN_MTU + " to " + Port.MAX_MTU + ", not " + mtu);
         }
-        if (!mac.isEmpty() && (parse(mac) == null || (parse(mac)[0] & 1) != 0)) {
-            throw new IllegalArgumentException("mac must be a unicast address such as 52:54:00:12:34:56, not " + mac);
+        if (!mac.isEmpty()) {
+            byte[] _ = MacAddress.parse(mac);
         }
     }
 
@@ -85,15 +83,6 @@ public record VhostPortOptions(
 
     /** The address, six bytes, or all zero. */
     byte[] macBytes() {
-        return mac.isEmpty() ? new byte[MAC_BYTES] : parse(mac);
-    }
-
-    private static byte[] parse(String address) {
-        try {
-            byte[] bytes = HexFormat.ofDelimiter(":").parseHex(address);
-            return bytes.length == MAC_BYTES ? bytes : null;
-        } catch (IllegalArgumentException e) {
-            return null;
-        }
+        return mac.isEmpty() ? new byte[MacAddress.BYTES] : MacAddress.parse(mac);
     }
 }

@@ -39,10 +39,10 @@ public final class VirtioNet {
     public static final long F_GUEST_USO6 = 1L << 55;
     public static final long F_HOST_USO = 1L << 56;
 
-    static final int CONFIG_MAC = 0;
+    public static final int CONFIG_MAC = 0;
     static final int CONFIG_STATUS = 6;
     static final int CONFIG_MAX_VIRTQUEUE_PAIRS = 8;
-    static final int CONFIG_MTU = 10;
+    public static final int CONFIG_MTU = 10;
 
     /** The configuration space up to and including {@code mtu}. */
     static final int CONFIG_BYTES = 12;

@@ -1,6 +1,7 @@
 package io.gatun.pmd.user;
 
 import io.gatun.linux.LinuxException;
+import io.gatun.pmd.MacAddress;
 import io.gatun.pmd.NetHeader;
 import io.gatun.pmd.Offloads;
 import io.gatun.pmd.Port;
@@ -8,10 +9,13 @@ import io.gatun.pmd.net.VirtioNet;
 import io.gatun.reactor.Reactor;
 import io.gatun.vhostuser.FrontendException;
 import io.gatun.vhostuser.FrontendQueue;
+import io.gatun.vhostuser.ProtocolFeatures;
 import io.gatun.vhostuser.SharedMemory;
 import io.gatun.vhostuser.VhostUserFrontend;
 import io.gatun.vring.DriverQueue;
 import io.gatun.vring.VirtioFeatures;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -47,6 +51,9 @@ final class UserSession implements AutoCloseable {
     private static final int LONG_BUFFERS = 64;
     private static final int LONGEST = align(NetHeader.BYTES + VirtioNet.MAX_PACKET_BYTES);
 
+    /** Features that are the back-end's knowledge: what it says is heard. */
+    private static final long ADVICE = VirtioNet.F_MAC | VirtioNet.F_MTU;
+
     private final VhostUserFrontend device;
     private final VirtioUserPort port;
     private final VirtioUserOptions options;
@@ -54,6 +61,7 @@ final class UserSession implements AutoCloseable {
     private final AtomicReference<String> violation = new AtomicReference<>();
     private SharedMemory memory;
     private long features;
+    private byte[] macAddress;
 
     /** One queue pair and its owner. */
     private record Pair(
@@ -75,6 +83,11 @@ final class UserSession implements AutoCloseable {
     private void setUp() {
         features = choose(device.features());
         device.negotiate(features);
+        macAddress = macAddress();
+        port.setMtu(mtu());
+        if (has(ProtocolFeatures.MTU)) {
+            device.setMtu(port.mtu());
+        }
         boolean many = (features & VirtioNet.F_MQ) != 0;
         int count = many ? Math.clamp(device.queueLimit(), 1, options.queues()) : 1;
         long needed = count * pairBytes();
@@ -87,6 +100,32 @@ final class UserSession implements AutoCloseable {
         }
     }
 
+    /** The port's own address, else the back-end's (VIRTIO 1.3 §5.1.5), or null. */
+    private byte[] macAddress() {
+        if (!options.mac().isEmpty()) {
+            return MacAddress.parse(options.mac());
+        }
+        boolean known = (features & VirtioNet.F_MAC) != 0 && has(ProtocolFeatures.CONFIG);
+        return known ? device.readConfig(VirtioNet.CONFIG_MAC, MacAddress.BYTES) : null;
+    }
+
+    /** The port's MTU, or the back-end's limit of it if that is less (§5.1.4.2). */
+    private int mtu() {
+        if ((features & VirtioNet.F_MTU) == 0 || !has(ProtocolFeatures.CONFIG)) {
+            return options.mtu();
+        }
+        byte[] limit = device.readConfig(VirtioNet.CONFIG_MTU, Short.BYTES);
+        int bytes = ByteBuffer.wrap(limit).order(ByteOrder.LITTLE_ENDIAN).getShort() & 0xffff;
+        if (bytes < Port.MIN_MTU) {
+            throw new FrontendException("the back-end offers an MTU of " + bytes + " bytes");
+        }
+        return Math.min(options.mtu(), bytes);
+    }
+
+    private boolean has(long protocolFeature) {
+        return (device.protocolFeatures() & protocolFeature) != 0;
+    }
+
     private long choose(long offered) {
         if ((offered & VirtioFeatures.VERSION_1) == 0) {
             throw new FrontendException("the back-end offers no VIRTIO 1 (features 0x" + Long.toHexString(offered)
@@ -96,6 +135,7 @@ final class UserSession implements AutoCloseable {
             throw new FrontendException("the back-end offers no packed rings");
         }
         long wanted = ALWAYS
+                | ADVICE
                 | when(options.packed(), VirtioFeatures.RING_PACKED)
                 | when(options.inOrder(), VirtioFeatures.IN_ORDER)
                 | when(options.mergeable(), VirtioNet.F_MRG_RXBUF)
@@ -179,6 +219,18 @@ final class UserSession implements AutoCloseable {
                 pair.owner().add(pair.receive());
                 tx.attach(pair.transmit(), offloads);
             });
+        }
+    }
+
+    /** Six bytes, or null if nobody has said. */
+    byte[] address() {
+        return macAddress;
+    }
+
+    /** Has the back-end tell its network that the address is here now (SEND_RARP), if it can and there is one. */
+    void announce() {
+        if (macAddress != null && has(ProtocolFeatures.RARP)) {
+            device.announce(macAddress);
         }
     }
 

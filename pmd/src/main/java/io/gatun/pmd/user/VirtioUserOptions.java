@@ -1,5 +1,6 @@
 package io.gatun.pmd.user;
 
+import io.gatun.pmd.MacAddress;
 import io.gatun.pmd.Port;
 import java.time.Duration;
 import java.util.Objects;
@@ -14,7 +15,8 @@ import java.util.Objects;
  * @param mergeable {@code VIRTIO_NET_F_MRG_RXBUF}, where offered
  * @param offloads missing checksums and packets larger than the MTU, both ways, where offered
  * @param queueSize descriptors per ring, a power of two from 2 to 32768
- * @param mtu 68 to 65535 bytes
+ * @param mac the port's address, {@code 52:54:00:12:34:56}, or empty for the back-end's, where it has one
+ * @param mtu 68 to 65535 bytes, which a back-end that wants to know is told; less where it allows less
  * @param hugepages whether packets lie on hugepages if enough are free
  * @param timeout how long the back-end may take for an answer
  */
@@ -25,6 +27,7 @@ public record VirtioUserOptions(
         boolean mergeable,
         boolean offloads,
         int queueSize,
+        String mac,
         int mtu,
         boolean hugepages,
         Duration timeout) {
@@ -35,10 +38,13 @@ public record VirtioUserOptions(
 
     /** One split queue pair of 256 descriptors with mergeable buffers, no offloads, Ethernet's MTU. */
     public static final VirtioUserOptions DEFAULTS = new VirtioUserOptions(
-            1, false, false, true, false, 256, Port.DEFAULT_MTU, true, Duration.ofSeconds(5));
+            1, false, false, true, false, 256, "", Port.DEFAULT_MTU, true, Duration.ofSeconds(5));
 
     public VirtioUserOptions {
         Objects.requireNonNull(timeout, "timeout");
+        if (!mac.isEmpty()) {
+            byte[] _ = MacAddress.parse(mac);
+        }
         if (queues < 1 || queues > MAX_QUEUES) {
             throw new IllegalArgumentException("queues must be from 1 to " + MAX_QUEUES + ", not " + queues);
         }
@@ -57,41 +63,51 @@ public record VirtioUserOptions(
 
     public VirtioUserOptions withQueues(int pairs) {
         return new VirtioUserOptions(
-                pairs, packed, inOrder, mergeable, offloads, queueSize, mtu, hugepages, timeout);
+                pairs, packed, inOrder, mergeable, offloads, queueSize, mac, mtu, hugepages, timeout);
     }
 
     public VirtioUserOptions withPacked(boolean wanted) {
         return new VirtioUserOptions(
-                queues, wanted, inOrder, mergeable, offloads, queueSize, mtu, hugepages, timeout);
+                queues, wanted, inOrder, mergeable, offloads, queueSize, mac, mtu, hugepages, timeout);
     }
 
     public VirtioUserOptions withInOrder(boolean wanted) {
-        return new VirtioUserOptions(queues, packed, wanted, mergeable, offloads, queueSize, mtu, hugepages, timeout);
+        return new VirtioUserOptions(
+                queues, packed, wanted, mergeable, offloads, queueSize, mac, mtu, hugepages, timeout);
     }
 
     public VirtioUserOptions withMergeable(boolean wanted) {
-        return new VirtioUserOptions(queues, packed, inOrder, wanted, offloads, queueSize, mtu, hugepages, timeout);
+        return new VirtioUserOptions(
+                queues, packed, inOrder, wanted, offloads, queueSize, mac, mtu, hugepages, timeout);
     }
 
     public VirtioUserOptions withOffloads(boolean wanted) {
-        return new VirtioUserOptions(queues, packed, inOrder, mergeable, wanted, queueSize, mtu, hugepages, timeout);
+        return new VirtioUserOptions(
+                queues, packed, inOrder, mergeable, wanted, queueSize, mac, mtu, hugepages, timeout);
     }
 
     public VirtioUserOptions withQueueSize(int descriptors) {
         return new VirtioUserOptions(
-                queues, packed, inOrder, mergeable, offloads, descriptors, mtu, hugepages, timeout);
+                queues, packed, inOrder, mergeable, offloads, descriptors, mac, mtu, hugepages, timeout);
+    }
+
+    public VirtioUserOptions withMac(String address) {
+        return new VirtioUserOptions(
+                queues, packed, inOrder, mergeable, offloads, queueSize, address, mtu, hugepages, timeout);
     }
 
     public VirtioUserOptions withMtu(int bytes) {
         return new VirtioUserOptions(
-                queues, packed, inOrder, mergeable, offloads, queueSize, bytes, hugepages, timeout);
+                queues, packed, inOrder, mergeable, offloads, queueSize, mac, bytes, hugepages, timeout);
     }
 
     public VirtioUserOptions withHugepages(boolean wanted) {
-        return new VirtioUserOptions(queues, packed, inOrder, mergeable, offloads, queueSize, mtu, wanted, timeout);
+        return new VirtioUserOptions(
+                queues, packed, inOrder, mergeable, offloads, queueSize, mac, mtu, wanted, timeout);
     }
 
     public VirtioUserOptions withTimeout(Duration value) {
-        return new VirtioUserOptions(queues, packed, inOrder, mergeable, offloads, queueSize, mtu, hugepages, value);
+        return new VirtioUserOptions(
+                queues, packed, inOrder, mergeable, offloads, queueSize, mac, mtu, hugepages, value);
     }
 }

@@ -2,6 +2,7 @@ package io.gatun.pmd.user;
 
 import io.gatun.linux.LinuxException;
 import io.gatun.linux.UnixListener;
+import io.gatun.pmd.MacAddress;
 import io.gatun.pmd.Placement;
 import io.gatun.pmd.Port;
 import io.gatun.pmd.RxQueue;
@@ -21,7 +22,9 @@ import org.slf4j.LoggerFactory;
  * A port that is the guest's end of a vhost-user network device: DPDK's, Open vSwitch's, or another Gatun's.
  *
  * <p>A thread of its own, which sleeps most of the time, connects or waits for the back-end, sets the device up, and
- * does so again whenever the back-end has gone, broke the protocol, or refused: see {@link #reason()}.
+ * does so again whenever the back-end has gone, broke the protocol, or refused: see {@link #reason()}. It tells the
+ * back-end the port's MTU, and each one after the first has its network told where the port's address is now, as after
+ * a migration ({@code NET_SET_MTU}, {@code SEND_RARP}).
  *
  * <p>Queue pairs live on reactors {@linkplain Placement in turn}, both rings of a pair on the same.
  *
@@ -49,10 +52,14 @@ public final class VirtioUserPort extends Port {
     private final Thread thread;
     private volatile boolean closing;
 
+    /** Whether there was a back-end before: the next one may not know where this port's address is. The thread's. */
+    private boolean servedBefore;
+
     /** Queue pairs in use; 0 while the link is down. */
     private volatile int live;
 
     private volatile long features;
+    private volatile String macAddress;
     private volatile String reason = "has not been connected yet";
 
     private VirtioUserPort(
@@ -61,6 +68,7 @@ public final class VirtioUserPort extends Port {
         this.socket = socket;
         this.options = options;
         setMtu(options.mtu());
+        macAddress = options.mac();
         List<Reactor> owners = Placement.inTurn(reactors, options.queues());
         List<RxQueue> receive = new ArrayList<>();
         List<UserTxQueue> transmit = new ArrayList<>();
@@ -137,6 +145,11 @@ public final class VirtioUserPort extends Port {
         return features;
     }
 
+    /** The port's address, such as {@code 52:54:00:12:34:56}: its own or the last back-end's; empty without. */
+    public String macAddress() {
+        return macAddress;
+    }
+
     /** Why the link is down, in words; empty while it is up. */
     public String reason() {
         return reason;
@@ -182,21 +195,31 @@ public final class VirtioUserPort extends Port {
     private boolean serve(UserSession session) {
         session.start();
         features = session.features();
+        macAddress = session.address() == null ? "" : MacAddress.text(session.address());
         live = session.pairs();
         reason = "";
         LOG.info("{} is up: {} queue pairs, features 0x{}", this, live, Long.toHexString(features));
-        linkChanged(true);
         String end = null;
         long start = System.nanoTime();
-        while (end == null && !closing) {
-            end = session.awaitEnd(LOOK);
+        try {
+            linkChanged(true);
+            if (servedBefore) {
+                session.announce();
+            }
+            servedBefore = true;
+            while (end == null && !closing) {
+                end = session.awaitEnd(LOOK);
+            }
+        } finally {
+            // Also where that failed: nobody may take the link for up.
+            live = 0;
+            features = 0;
+            if (closing || end != null) {
+                down(end == null ? "is being closed" : end);
+            }
+            linkChanged(false);
         }
-        boolean lasted = System.nanoTime() - start > LASTING_NANOS;
-        live = 0;
-        features = 0;
-        down(end == null ? "is being closed" : end);
-        linkChanged(false);
-        return lasted;
+        return System.nanoTime() - start > LASTING_NANOS;
     }
 
     private void down(String why) {

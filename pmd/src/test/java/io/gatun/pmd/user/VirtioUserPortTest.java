@@ -12,6 +12,7 @@ import io.gatun.pmd.Burst;
 import io.gatun.pmd.Drop;
 import io.gatun.pmd.Forwarder;
 import io.gatun.pmd.NetHeader;
+import io.gatun.pmd.Port;
 import io.gatun.pmd.RxQueue;
 import io.gatun.pmd.net.VhostPort;
 import io.gatun.pmd.net.VhostPortOptions;
@@ -45,6 +46,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class VirtioUserPortTest {
     private static final long PATIENCE_NANOS = 20_000_000_000L;
     private static final VirtioUserOptions OPTIONS = VirtioUserOptions.DEFAULTS.withHugepages(false);
+    private static final String MAC = "52:54:00:12:34:56";
     private static final Forwarder ECHO = new Echo();
 
     @TempDir
@@ -206,6 +208,69 @@ class VirtioUserPortTest {
         try (VirtioUserPort port = port(false, OPTIONS)) {
             await(() -> port.reason().contains("net.sock"), port::reason);
             assertFalse(port.linkUp());
+        }
+    }
+
+    @Test
+    void theBackEndsAddressAndItsLimitOfTheMtuAreHeard() {
+        VhostPortOptions told = VhostPortOptions.DEFAULTS.withMac(MAC).withMtu(1280);
+        try (VirtioUserPort port = port(false, OPTIONS.withMtu(9000));
+                VhostPort server = VhostPort.listen("p0", loop, folder.resolve("net.sock"), told, reactors)) {
+            await(port::linkUp, port::reason);
+            assertEquals(MAC, port.macAddress());
+            assertEquals(1280, port.mtu());
+            assertEquals(1280, server.mtu());
+        }
+    }
+
+    @Test
+    void theBackEndHearsTheMtuAndTheNextOneTheAddressToo() {
+        try (VirtioUserPort port = port(false, OPTIONS.withMtu(9000).withMac(MAC))) {
+            for (int life = 1; life <= 3; life++) {
+                VhostPort server = server(true, 1);
+                try (server) {
+                    await(port::linkUp, port::reason);
+                    assertEquals(9000, server.mtu());
+                    await(server::linkUp, () -> "the server's link");
+                    send(port, 0, 64, 1);
+                    long expected = life == 1 ? 1 : 2;
+                    await(() -> received(server) == expected, () -> received(server) + " packets");
+                }
+                // Reverse ARP requests, of which the first back-end got none.
+                assertEquals(life == 1 ? 1 : 2, received(server));
+                assertEquals(MAC, port.macAddress());
+                await(() -> !port.linkUp(), () -> "the link stays up");
+            }
+        }
+    }
+
+    private static long received(VhostPort server) {
+        return server.rxQueues().getFirst().counters().packets();
+    }
+
+    @Test
+    void aForwarderThatFailsTakesTheLinkDownUntilTheNextTry() {
+        AtomicInteger ups = new AtomicInteger();
+        AtomicInteger downs = new AtomicInteger();
+        try (VirtioUserPort port = port(false, OPTIONS)) {
+            port.forwardTo(new Forwarder() {
+                @Override
+                public void forward(RxQueue from, Burst burst) {}
+
+                @Override
+                public void linkChanged(Port changed, boolean up) {
+                    if (!up) {
+                        downs.incrementAndGet();
+                        assertFalse(changed.linkUp());
+                    } else if (ups.getAndIncrement() == 0) {
+                        throw new IllegalStateException("as a bug would");
+                    }
+                }
+            });
+            try (VhostPort _ = server(true, 1)) {
+                await(() -> ups.get() == 2 && port.linkUp(), port::reason);
+                assertEquals(1, downs.get());
+            }
         }
     }
 
