@@ -145,7 +145,7 @@ class GatunNetRestartTest {
     }
 
     @Test
-    void guestThatIsResetRebootedOrKilledLeavesNothingBehind() {
+    void guestThatIsResetRebootedOrKilledLeavesNothingBehind() throws IOException {
         SwitchServer server = SwitchServer.of(GatunProgram.require())
                 .vhost("a")
                 .vhost("b")
