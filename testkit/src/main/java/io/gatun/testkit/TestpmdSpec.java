@@ -19,6 +19,7 @@ import java.util.List;
  * @param packetBytes the length of packets that {@code txonly} makes
  * @param core the processor that both of its threads are pinned to
  * @param hugepages whether packets lie on hugepages (faster; they must be reserved) or on ordinary pages
+ * @param more further options of the application, such as {@code --tx-ip=198.18.0.1,198.18.0.2}
  */
 public record TestpmdSpec(
         End end,
@@ -32,7 +33,8 @@ public record TestpmdSpec(
         String forward,
         int packetBytes,
         int core,
-        boolean hugepages) {
+        boolean hugepages,
+        List<String> more) {
     /** An end of the socket. */
     public enum End {
         /** {@code net_vhost}: the device, DPDK's vhost library. */
@@ -43,54 +45,63 @@ public record TestpmdSpec(
 
     /** A device that listens, with one queue pair, swaps addresses and sends back. */
     public static TestpmdSpec device(Path socket) {
-        return new TestpmdSpec(End.DEVICE, socket, true, 1, false, false, true, false, "macswap", 64, 0, false);
+        return new TestpmdSpec(
+                End.DEVICE, socket, true, 1, false, false, true, false, "macswap", 64, 0, false, List.of());
     }
 
     /** A driver that connects, with one split queue pair, and sends what it receives anew. */
     public static TestpmdSpec driver(Path socket) {
-        return new TestpmdSpec(End.DRIVER, socket, false, 1, false, false, true, false, "flowgen", 64, 1, false);
+        return new TestpmdSpec(
+                End.DRIVER, socket, false, 1, false, false, true, false, "flowgen", 64, 1, false, List.of());
     }
 
     public TestpmdSpec withListening(boolean value) {
         return new TestpmdSpec(
                 end, socket, value, queues, packed, inOrder, mergeable, vectorized, forward, packetBytes, core,
-                hugepages);
+                hugepages, more);
     }
 
     public TestpmdSpec withQueues(int value) {
         return new TestpmdSpec(
                 end, socket, listens, value, packed, inOrder, mergeable, vectorized, forward, packetBytes, core,
-                hugepages);
+                hugepages, more);
     }
 
     /** What a driver asks for. */
     public TestpmdSpec withRings(RingKind kind) {
         return new TestpmdSpec(
                 end, socket, listens, queues, kind.packed(), kind.inOrder(), kind.mergeable(), kind.vectorized(),
-                forward, packetBytes, core, hugepages);
+                forward, packetBytes, core, hugepages, more);
     }
 
     public TestpmdSpec withForward(String mode) {
         return new TestpmdSpec(
                 end, socket, listens, queues, packed, inOrder, mergeable, vectorized, mode, packetBytes, core,
-                hugepages);
+                hugepages, more);
     }
 
     public TestpmdSpec withPacketBytes(int value) {
         return new TestpmdSpec(
-                end, socket, listens, queues, packed, inOrder, mergeable, vectorized, forward, value, core, hugepages);
+                end, socket, listens, queues, packed, inOrder, mergeable, vectorized, forward, value, core, hugepages,
+                more);
     }
 
     public TestpmdSpec withCore(int value) {
         return new TestpmdSpec(
                 end, socket, listens, queues, packed, inOrder, mergeable, vectorized, forward, packetBytes, value,
-                hugepages);
+                hugepages, more);
     }
 
     public TestpmdSpec withHugepages(boolean value) {
         return new TestpmdSpec(
                 end, socket, listens, queues, packed, inOrder, mergeable, vectorized, forward, packetBytes, core,
-                value);
+                value, more);
+    }
+
+    public TestpmdSpec withMore(String... options) {
+        return new TestpmdSpec(
+                end, socket, listens, queues, packed, inOrder, mergeable, vectorized, forward, packetBytes, core,
+                hugepages, List.of(options));
     }
 
     /** The rings that a driver asks for. */
@@ -123,6 +134,7 @@ public record TestpmdSpec(
                 "--txq=" + queues,
                 "--txpkts=" + packetBytes,
                 "--forward-mode=" + forward));
+        arguments.addAll(more);
         return arguments;
     }
 
