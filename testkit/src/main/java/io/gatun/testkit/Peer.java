@@ -15,8 +15,10 @@ public enum Peer {
     STORAGE_DAEMON("qemu-storage-daemon", "qemu-system-common"),
     BUSYBOX("busybox", "busybox-static"),
     IP("ip", "iproute2"),
-    /** Reads captures with libpcap, as Wireshark and tshark do. */
+    /** Reads captures with libpcap. */
     TCPDUMP("tcpdump", "tcpdump"),
+    /** Reads captures with Wireshark's own code, and takes packets to pieces as Wireshark does. */
+    TSHARK("tshark", "tshark"),
     MKFS("mkfs.ext4", "e2fsprogs"),
     FSCK("e2fsck", "e2fsprogs"),
     BLKDISCARD("blkdiscard", "util-linux"),

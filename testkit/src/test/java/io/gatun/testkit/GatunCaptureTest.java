@@ -6,12 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** What Gatun writes of packets, tcpdump reads: how many there are, how long, and what is in them. */
-@RequiresPeer(Peer.TCPDUMP)
+/** What Gatun writes of packets, tcpdump and tshark read: how many there are, how long, and what is in them. */
+@RequiresPeer({Peer.TCPDUMP, Peer.TSHARK})
 @Timeout(120)
 class GatunCaptureTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
@@ -19,8 +20,18 @@ class GatunCaptureTest {
     /** Ethernet, IPv4 and UDP, in {@code bench net}'s packets. */
     private static final int HEADERS = 14 + 20 + 8;
 
+    /** What tshark is to say of each packet. */
+    private static final List<String> FIELDS = List.of(
+            "frame.number", "frame.len", "frame.cap_len",
+            "eth.src", "eth.dst",
+            "ip.src", "ip.dst", "ip.checksum.status",
+            "udp.srcport", "udp.dstport", "udp.length");
+
+    private static final String THERE = "02:00:00:00:00:00";
+    private static final String BACK = "02:00:00:00:01:00";
+
     @Test
-    void captureOfARunningPortIsReadByTcpdump() {
+    void captureOfARunningPortIsRead() {
         try (Lab.Workspace files = Lab.workspace();
                 SwitchServer server = SwitchServer.of(GatunProgram.require())
                         .vhost("x")
@@ -35,6 +46,7 @@ class GatunCaptureTest {
             // Each packet twice, on its way in and on its way out.
             assertEquals(2 * packets, lines.size(), end::toString);
             assertAll(lines, 64);
+            assertDissected(file, lines.size(), 64);
             // Nothing runs any more that could be captured.
             assertTrue(exchange(server, 64) > 0);
             assertEquals(lines.size(), tcpdump(file).size());
@@ -42,7 +54,7 @@ class GatunCaptureTest {
     }
 
     @Test
-    void mirrorOfASwitchIsReadByTcpdump() {
+    void mirrorOfASwitchIsRead() {
         try (Lab.Workspace files = Lab.workspace();
                 SwitchServer server = SwitchServer.of(GatunProgram.require())) {
             Path file = files.path("all.pcap");
@@ -59,6 +71,7 @@ class GatunCaptureTest {
             List<String> lines = tcpdump(file);
             assertEquals(2 * packets, lines.size());
             assertAll(lines, 1514);
+            assertDissected(file, lines.size(), 1514);
         }
     }
 
@@ -85,10 +98,33 @@ class GatunCaptureTest {
         int out = 0;
         for (String line : lines) {
             assertTrue(line.endsWith(packet), line);
-            out += line.contains("02:00:00:00:00:00 > 02:00:00:00:01:00,") ? 1 : 0;
+            out += line.contains(THERE + " > " + BACK + ",") ? 1 : 0;
             // Nanoseconds.
             assertTrue(line.matches("\\d\\d:\\d\\d:\\d\\d\\.\\d{6,9} .*"), line);
         }
         assertEquals(lines.size() / 2, out);
+    }
+
+    /** The same as tshark takes it to pieces, with a checksum that it has checked. */
+    private static void assertDissected(Path file, int packets, int bytes) {
+        List<String> lines = tshark(file, FIELDS);
+        assertEquals(packets, lines.size());
+        for (int i = 0; i < packets; i++) {
+            boolean there = lines.get(i).contains("," + THERE + "," + BACK + ",");
+            String stations = there ? THERE + "," + BACK : BACK + "," + THERE;
+            assertEquals(
+                    "%d,%d,%d,%s,198.18.0.1,198.18.1.0,1,20000,20000,%d"
+                            .formatted(i + 1, bytes, bytes, stations, bytes - HEADERS + 8),
+                    lines.get(i));
+        }
+    }
+
+    /** A line for each packet: the fields, with commas between. */
+    private static List<String> tshark(Path file, List<String> fields) {
+        List<String> command = new ArrayList<>(List.of(
+                Peer.TSHARK.path().toString(),
+                "-n", "-o", "ip.check_checksum:TRUE", "-r", file.toString(), "-T", "fields", "-E", "separator=,"));
+        fields.forEach(field -> command.addAll(List.of("-e", field)));
+        return PeerProcess.output(command, PATIENCE);
     }
 }
