@@ -22,9 +22,6 @@ public abstract class BdevChannel implements AutoCloseable {
      */
     public abstract int submit(BdevRequest request);
 
-    /** A hint: a read from this offset, unchecked, is about to be submitted, after other requests. */
-    public void willRead(long offsetBytes) {}
-
     /** Sends what was submitted since the last call. */
     public void flush() {}
 

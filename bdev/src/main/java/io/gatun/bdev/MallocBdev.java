@@ -85,23 +85,11 @@ public final class MallocBdev extends MediumlessBdev {
         private final OpenCount openCount;
         private boolean closed;
 
-        /** Only written: keeps the loads of {@link #willRead} from being optimised away. */
-        @SuppressWarnings("UnusedVariable")
-        private long touched;
-
         private Channel(long base, long capacityBytes, long pageBytes, OpenCount openCount) {
             this.base = base;
             this.capacityBytes = capacityBytes;
             this.pageBytes = pageBytes;
             this.openCount = openCount;
-        }
-
-        /** Starts the cache misses of a read: the processor goes on while they are under way. */
-        @Override
-        public void willRead(long offsetBytes) {
-            if (offsetBytes >= 0 && offsetBytes <= capacityBytes - PAGE_BYTES) {
-                touched += Memory.getByte(base + offsetBytes) + Memory.getByte(base + offsetBytes + 64);
-            }
         }
 
         @Override

@@ -167,12 +167,6 @@ final class VirtioBlkQueue implements QueueHandler {
         for (int i = 0; i < count; i++) {
             staged[i].frame();
         }
-        for (int i = 0; i < count; i++) {
-            BlkSlot slot = staged[i];
-            if (slot.type == VirtioBlk.T_IN) {
-                channel.willRead(slot.sector << VirtioBlk.SECTOR_SHIFT);
-            }
-        }
         if (mayPend && count != 0) {
             Memory.settle();
         }
