@@ -87,11 +87,6 @@ final class AdminQueue implements AutoCloseable {
         }
     }
 
-    /** The doorbells' values and event indices, if they go through memory from now on. */
-    void useShadow(ShadowDoorbells shadow) {
-        pair.useShadow(shadow);
-    }
-
     /**
      * Sends a command without data and waits for it; returns the first double word of its completion.
      *
@@ -116,17 +111,6 @@ final class AdminQueue implements AutoCloseable {
             byte[] copy = new byte[bytes];
             Memory.copyToArray(data, copy, 0, bytes);
             return copy;
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Sends a command that carries data, at most {@value #DATA_BYTES} bytes. */
-    int write(String what, AdminCommand command, byte[] bytes, long timeoutNanos) {
-        lock.lock();
-        try {
-            Memory.copyFromArray(bytes, 0, data, bytes.length);
-            return run(what, command, transport.memory().translate(data), timeoutNanos);
         } finally {
             lock.unlock();
         }

@@ -9,6 +9,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.event.Level;
 
 /**
  * Looks after a controller on a thread of its own, so that no reactor ever waits for it: creates and deletes I/O
@@ -25,6 +26,9 @@ import org.slf4j.LoggerFactory;
 final class ControllerWatch implements Runnable {
     private static final Logger LOG = LoggerFactory.getLogger(ControllerWatch.class);
 
+    /** Why a controller is reset that nothing is wrong with. */
+    static final String ASKED = "was asked to";
+
     /** How long a reset waits for owners to leave their rings: one that does not poll must not stop the others. */
     private static final long LEAVE_NANOS = TimeUnit.SECONDS.toNanos(1);
 
@@ -33,6 +37,7 @@ final class ControllerWatch implements Runnable {
 
     private final NvmeController controller;
     private final NvmeTransport transport;
+    private ControllerLife life;
     private final long tickNanos;
     private final Thread thread;
     private final List<IoQueue> queues = new CopyOnWriteArrayList<>();
@@ -59,6 +64,7 @@ final class ControllerWatch implements Runnable {
     }
 
     void start() {
+        life = controller.life();
         thread.start();
     }
 
@@ -163,7 +169,7 @@ final class ControllerWatch implements Runnable {
             reset(reason);
             return;
         }
-        controller.takeEvents();
+        life.takeEvents();
         queues.forEach(this::serve);
     }
 
@@ -180,12 +186,12 @@ final class ControllerWatch implements Runnable {
         int late = queue.abortWanted();
         if (late >= 0 && queue.state() == IoQueue.LIVE) {
             LOG.warn("{}: command {} on queue {} is late and aborted", transport.name(), late, queue.id());
-            controller.queueCommands().abort(queue, late);
+            life.queueCommands().abort(queue, late);
             queue.abortDone();
         }
         if (queue.isClosing()) {
             if (queue.state() == IoQueue.LIVE) {
-                controller.queueCommands().delete(queue);
+                life.queueCommands().delete(queue);
             }
             forget(queue);
         } else if (queue.state() == IoQueue.CLEAN) {
@@ -195,7 +201,7 @@ final class ControllerWatch implements Runnable {
 
     private void create(IoQueue queue) {
         try {
-            queue.created(controller.queueCommands().create(queue));
+            queue.created(life.queueCommands().create(queue));
         } catch (NvmeException e) {
             if (e.status() < 0) {
                 throw e;
@@ -222,12 +228,13 @@ final class ControllerWatch implements Runnable {
         boolean again = troubleSince != 0;
         long startNanos = System.nanoTime();
         if (!again) {
-            LOG.warn("{} {}: resetting it", transport.name(), reason);
+            Level level = reason.equals(ASKED) ? Level.INFO : Level.WARN;
+            LOG.atLevel(level).log("{} {}: resetting it", transport.name(), reason);
         }
-        controller.stopAdmin();
+        life.stopAdmin();
         queues.forEach(IoQueue::halt);
         awaitOwners();
-        String failure = controller.restart();
+        String failure = life.restart();
         queues.forEach(IoQueue::drain);
         resetReason.set(null);
         resets = resets() + 1;
@@ -246,7 +253,7 @@ final class ControllerWatch implements Runnable {
             troubleSince = Math.max(1, startNanos);
         }
         boolean late = System.nanoTime() - troubleSince >= controller.options().failAfter().toNanos();
-        if (late || controller.isGone()) {
+        if (late || life.isGone()) {
             queues.forEach(IoQueue::setDown);
         }
     }
@@ -264,10 +271,10 @@ final class ControllerWatch implements Runnable {
     /** The end: the controller is shut down, then what queues still hold is freed as they close. */
     private void finish() {
         try {
-            controller.stopAdmin();
+            life.stopAdmin();
             queues.forEach(IoQueue::halt);
             awaitOwners();
-            controller.shutDown();
+            life.shutDown();
         } catch (RuntimeException e) {
             LOG.warn("{}: {}", transport.name(), e.getMessage());
         }
@@ -284,7 +291,7 @@ final class ControllerWatch implements Runnable {
                 freeClosed();
             }
         }
-        controller.release();
+        life.release();
         // Who has closed all queues before finds the controller free to be taken by someone else.
         shutDown.countDown();
     }

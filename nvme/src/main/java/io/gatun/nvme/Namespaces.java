@@ -50,31 +50,40 @@ final class Namespaces {
             if (data.blockCount() == 0) {
                 continue; // inactive
             }
+            String refusal = data.unsupported();
+            if (refusal != null) {
+                LOG.warn("{} namespace {} {}", controller.name(), id, refusal);
+                continue;
+            }
             NvmeNamespace namespace = known.get(id);
-            if (namespace == null) {
-                String refusal = data.unsupported();
-                if (refusal != null) {
-                    LOG.warn("{} namespace {} {}", controller.name(), id, refusal);
-                    continue;
-                }
-                namespace = new NvmeNamespace(controller, id, data, uuid(id, data));
-                known.put(id, namespace);
-                changed = true;
-            } else if (!namespace.isActive() || !Arrays.equals(namespace.data().bytes(), bytes)) {
-                namespace.update(data);
+            if (namespace == null || !namespace.isActive() || !Arrays.equals(namespace.data().bytes(), bytes)) {
+                namespace = identified(id, data);
                 changed = true;
             }
             now.add(namespace);
         }
         for (NvmeNamespace before : active) {
             if (!now.contains(before)) {
-                LOG.warn("{} is gone", before);
+                LOG.warn("{} is gone, or cannot be used any more", before);
                 before.deactivate();
                 changed = true;
             }
         }
         active = List.copyOf(now);
         return changed;
+    }
+
+    /** The namespace that was known by this number, as it is now; or another one, which has its number. */
+    private NvmeNamespace identified(int id, NamespaceData data) {
+        UUID uuid = uuid(id, data);
+        NvmeNamespace before = known.get(id);
+        if (before != null && before.uuid().equals(uuid)) {
+            before.update(data);
+            return before;
+        }
+        NvmeNamespace namespace = new NvmeNamespace(controller, id, data, uuid);
+        known.put(id, namespace);
+        return namespace;
     }
 
     private List<Integer> identifiers() {

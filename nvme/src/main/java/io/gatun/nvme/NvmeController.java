@@ -8,8 +8,6 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * An NVMe controller that this process drives: its namespaces, admin commands, and I/O queue pairs.
@@ -21,36 +19,27 @@ import org.slf4j.LoggerFactory;
  * #openQueue} does not wait.
  */
 public final class NvmeController implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(NvmeController.class);
-
     private static final int ALL_NAMESPACES = -1;
 
     private final NvmeTransport transport;
     private final NvmeOptions options;
     private final ControllerSwitch power;
     private final AdminQueue admin;
-    private final ShadowPages shadow;
-    private final ControllerEvents events;
     private final ControllerWatch watch;
+    private final ControllerLife life;
     private final Namespaces namespaces = new Namespaces(this);
     private final BitSet queueIds = new BitSet();
     private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
-
-    private volatile ControllerData data;
-    private volatile boolean gone;
-    private volatile int grantedQueues;
     private boolean closed;
-
 
     private NvmeController(NvmeTransport transport, NvmeOptions options) {
         this.transport = transport;
         this.options = options;
         power = new ControllerSwitch(transport);
         power.readCapabilities();
-        shadow = new ShadowPages(this);
         watch = new ControllerWatch(this);
         admin = new AdminQueue(transport, power, watch::requestReset);
-        events = new ControllerEvents(this, admin);
+        life = new ControllerLife(this, power, admin);
     }
 
     /**
@@ -69,9 +58,9 @@ public final class NvmeController implements AutoCloseable {
             throw e;
         }
         try {
-            controller.bringUp();
+            controller.life.bringUp();
         } catch (RuntimeException e) {
-            controller.abandon();
+            controller.life.abandon();
             throw e;
         }
         controller.watch.start();
@@ -89,7 +78,7 @@ public final class NvmeController implements AutoCloseable {
 
     /** What the controller says of itself. */
     public ControllerData data() {
-        return data;
+        return life.data();
     }
 
     /** CAP, the controller's capabilities. */
@@ -114,7 +103,7 @@ public final class NvmeController implements AutoCloseable {
 
     /** Whether the function does not answer any more. */
     public boolean isGone() {
-        return gone;
+        return life.isGone();
     }
 
     /** How often it was reset since it was attached. */
@@ -124,12 +113,12 @@ public final class NvmeController implements AutoCloseable {
 
     /** How many events it has reported by itself since it was attached. */
     public long events() {
-        return events.count();
+        return life.events();
     }
 
     /** How many I/O queue pairs there can be. */
     public int ioQueueLimit() {
-        return grantedQueues;
+        return life.grantedQueues();
     }
 
     /** How many I/O queue pairs are open. */
@@ -141,7 +130,7 @@ public final class NvmeController implements AutoCloseable {
 
     /** Whether doorbells go through memory. */
     public boolean usesShadowDoorbells() {
-        return shadow.inUse();
+        return life.usesShadowDoorbells();
     }
 
     /** Calls {@code listener}, on a thread of the controller's, after namespaces came, went or changed. */
@@ -154,10 +143,19 @@ public final class NvmeController implements AutoCloseable {
         listeners.remove(listener);
     }
 
-    /** Bytes that one command transfers at most: MDTS, and what one list of PRP entries can name. */
+    /** Bytes that one command transfers at most: MDTS, and the 2 MiB that one page of PRP entries can name. */
     public int maxTransferBytes() {
-        long most = data.maxTransferBytes(Registers.minPageBytes(power.capabilities()));
+        long most = data().maxTransferBytes(Registers.minPageBytes(power.capabilities()));
         return (int) Math.min(most, DataPointer.MAX_BYTES);
+    }
+
+    /**
+     * Bytes that one Write Zeroes covers at most: WZSL, and where the controller does not say, its limit for data, as a
+     * safe one. A command counts up to 65536 blocks in any case.
+     */
+    public long maxZeroesBytes() {
+        long most = life.maxZeroesBytes();
+        return most == 0 ? maxTransferBytes() : most;
     }
 
     /**
@@ -174,8 +172,8 @@ public final class NvmeController implements AutoCloseable {
                 throw new NvmeException(name() + " is detached");
             }
             id = queueIds.nextClearBit(1);
-            if (id > grantedQueues) {
-                throw new NvmeException(name() + " has " + grantedQueues
+            if (id > ioQueueLimit()) {
+                throw new NvmeException(name() + " has " + ioQueueLimit()
                         + " I/O queue pairs, and all are in use; use fewer queues or reactors");
             }
             queueIds.set(id);
@@ -192,7 +190,7 @@ public final class NvmeController implements AutoCloseable {
 
     /** Resets the controller; returns when that was asked for. I/O in flight is sent again by its owners. */
     public void reset() {
-        watch.requestReset("was asked to");
+        watch.requestReset(ControllerWatch.ASKED);
     }
 
     /** Get Features: the current value. */
@@ -220,7 +218,7 @@ public final class NvmeController implements AutoCloseable {
         byte[] log = new byte[bytes];
         for (int at = 0; at < bytes; at += AdminQueue.DATA_BYTES) {
             int piece = Math.min(AdminQueue.DATA_BYTES, bytes - at);
-            if (at != 0 && !data.hasLogOffsets()) {
+            if (at != 0 && !data().hasLogOffsets()) {
                 throw new NvmeException(
                         name() + " returns the first " + AdminQueue.DATA_BYTES + " bytes of a log only");
             }
@@ -242,7 +240,7 @@ public final class NvmeController implements AutoCloseable {
 
     /** The error log, newest entry first, without the unused ones. */
     public List<ErrorLogEntry> errors() {
-        int entries = Math.min(data.errorLogEntries(), AdminQueue.DATA_BYTES / ErrorLogEntry.BYTES);
+        int entries = Math.min(data().errorLogEntries(), AdminQueue.DATA_BYTES / ErrorLogEntry.BYTES);
         return ErrorLogEntry.parse(log(Opcode.LOG_ERROR, ALL_NAMESPACES, entries * ErrorLogEntry.BYTES));
     }
 
@@ -261,7 +259,7 @@ public final class NvmeController implements AutoCloseable {
     public void format(NvmeNamespace namespace, int format, int secureErase, java.time.Duration timeout) {
         Objects.checkIndex(format, namespace.data().formatCount());
         Objects.checkIndex(secureErase, 3);
-        if (!data.supportsFormat()) {
+        if (!data().supportsFormat()) {
             throw new NvmeException(name() + " cannot format");
         }
         int low = (format & 0xf) | (format >>> 4 & 3) << 12;
@@ -315,69 +313,7 @@ public final class NvmeController implements AutoCloseable {
         return options.adminTimeout().toNanos();
     }
 
-    /** From any state to one that takes commands; throws where that cannot be. */
-    private void bringUp() {
-        transport.setBusMaster(true);
-        power.readCapabilities();
-        power.disable();
-        admin.restart();
-        ControllerData now = new ControllerData(identify("identify controller", Opcode.CNS_CONTROLLER, 0));
-        ControllerData before = data;
-        if (before != null && !before.serialNumber().equals(now.serialNumber())) {
-            throw new NvmeException(name() + " is another drive now: " + now + " instead of " + before);
-        }
-        data = now;
-        grantedQueues = requestQueues();
-        shadow.configure(Registers.doorbellStride(power.capabilities()));
-        events.request();
-        rescan();
-    }
-
-    private int requestQueues() {
-        int wanted = options.ioQueues() - 1;
-        AdminCommand command = new AdminCommand(Opcode.SET_FEATURES)
-                .words(Opcode.FEATURE_NUMBER_OF_QUEUES, wanted | wanted << 16);
-        int granted = execute("set the number of queues", command);
-        int each = Math.min(granted & 0xffff, granted >>> 16) + 1;
-        int stride = Registers.doorbellStride(power.capabilities());
-        int reachable = (transport.registerBytes() - Registers.DOORBELLS) / (2 * stride) - 1;
-        return Math.min(Math.min(each, options.ioQueues()), reachable);
-    }
-
     // What follows is for the watch.
-
-    /** Keeps admin commands away: the controller is about to be disabled. */
-    void stopAdmin() {
-        admin.stop();
-    }
-
-    /** Disables and enables the controller; returns why that failed, or null. It accesses no memory meanwhile. */
-    String restart() {
-        if (!transport.probe()) {
-            gone = true;
-            return "it is gone";
-        }
-        gone = false;
-        try {
-            bringUp();
-            return null;
-        } catch (RuntimeException first) {
-            LOG.debug("{} does not come back", name(), first);
-            String reason = first.getMessage();
-            if (transport.resetFunction()) {
-                try {
-                    bringUp();
-                    return null;
-                } catch (RuntimeException second) {
-                    reason = second.getMessage();
-                }
-            }
-            admin.stop();
-            gone = power.isGone();
-            transport.setBusMaster(false);
-            return reason;
-        }
-    }
 
     void freeQueueId(int id) {
         synchronized (queueIds) {
@@ -385,42 +321,7 @@ public final class NvmeController implements AutoCloseable {
         }
     }
 
-    QueueCommands queueCommands() {
-        return new QueueCommands(this, admin, shadow);
-    }
-
-    /** Follows what the controller has reported by itself. */
-    void takeEvents() {
-        events.take();
-    }
-
-    void shutDown() {
-        if (gone) {
-            return;
-        }
-        try {
-            power.shutDown(data.shutdownMicros());
-        } finally {
-            transport.setBusMaster(false);
-        }
-    }
-
-    /** Frees what is left, after the controller was turned off. */
-    void release() {
-        admin.close();
-        shadow.close();
-        transport.close();
-    }
-
-    /** Undoes a failed attach. */
-    private void abandon() {
-        admin.stop();
-        try {
-            power.disable();
-        } catch (RuntimeException e) {
-            LOG.debug("{} cannot be disabled", name(), e);
-        }
-        transport.setBusMaster(false);
-        release();
+    ControllerLife life() {
+        return life;
     }
 }

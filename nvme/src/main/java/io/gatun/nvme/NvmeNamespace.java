@@ -4,7 +4,8 @@ import java.nio.ByteBuffer;
 import java.util.UUID;
 
 /**
- * A namespace of a controller. It stays the same object when its size or format changes.
+ * A namespace of a controller. It stays the same object when its size or format changes, and when it vanishes and comes
+ * back; another namespace that is given its number is another object.
  *
  * <p><b>Thread-safety:</b> any thread. The data changes as a whole, by the controller's watch.
  */

@@ -2,6 +2,7 @@ package io.gatun.nvme;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -116,6 +117,73 @@ class NvmeControllerTest {
             Drive.await("the namespace is gone", () -> !namespace.isActive());
             assertEquals(1, drive.controller.namespaces().size());
             Drive.await("listeners are told", () -> changes.get() == 11);
+        }
+    }
+
+    @Test
+    void aNamespaceThatCannotBeUsedAnyMoreIsGivenUpUntilItCan() {
+        try (Drive drive = new Drive()) {
+            NvmeNamespace namespace = drive.namespace(1);
+            NamespaceData good = namespace.data();
+            int[][] bad = {{128, 9 << 16 | 8}, {128, 17 << 16}, {29, 1}}; // LBAF 0: metadata, block size; DPS
+            for (int[] field : bad) {
+                drive.model.identity = (what, id, answer) -> {
+                    if (what == Opcode.CNS_NAMESPACE && id == 1) {
+                        answer.putInt(field[0], field[1]);
+                    }
+                };
+                drive.controller.rescan();
+                assertFalse(namespace.isActive());
+                assertEquals(good, namespace.data(), "as it was");
+                assertEquals(List.of(drive.second), drive.controller.namespaces());
+                drive.model.identity = (_, _, _) -> {};
+                drive.controller.rescan();
+                assertTrue(namespace.isActive());
+                assertEquals(List.of(namespace, drive.second), drive.controller.namespaces());
+                good = namespace.data();
+            }
+        }
+    }
+
+    @Test
+    void anotherNamespaceOfTheSameNumberIsAnotherOne() {
+        try (Drive drive = new Drive()) {
+            NvmeNamespace before = drive.second;
+            drive.media.get(1).resize(0);
+            drive.controller.rescan();
+            assertFalse(before.isActive());
+            drive.model.identity = (what, id, answer) -> {
+                if (what == Opcode.CNS_NAMESPACE_DESCRIPTORS && id == 2) {
+                    answer.put(5, (byte) 0x77);
+                }
+            };
+            drive.media.get(1).resize(16);
+            drive.controller.rescan();
+            NvmeNamespace now = drive.namespace(2);
+            assertNotEquals(before, now);
+            assertFalse(before.isActive());
+            assertTrue(now.isActive());
+        }
+    }
+
+    @Test
+    void zeroesHaveALimitOfTheirOwn() {
+        try (Drive drive = new Drive()) {
+            assertEquals(128 << 10, drive.controller.maxZeroesBytes(), "that of data, where none is told");
+            for (int shift : new int[] {0, 1, 10}) {
+                int resets = shift == 0 ? 1 : shift == 1 ? 2 : 3;
+                drive.model.identity = (what, _, answer) -> {
+                    if (what == Opcode.CNS_COMMAND_SET_CONTROLLER) {
+                        answer.put(1, (byte) shift);
+                    }
+                };
+                drive.controller.reset();
+                Drive.await("a reset", () -> {
+                    int ignored = drive.queue.poll(drive.burst);
+                    return drive.controller.resets() == resets && drive.queue.isLive();
+                });
+                assertEquals(shift == 0 ? 128 << 10 : 4096 << shift, drive.controller.maxZeroesBytes());
+            }
         }
     }
 

@@ -30,6 +30,9 @@ import org.slf4j.LoggerFactory;
 public final class NvmeBdev implements Bdev {
     private static final Logger LOG = LoggerFactory.getLogger(NvmeBdev.class);
 
+    /** More is no use as an alignment: a request of a guest is seldom larger. */
+    private static final int MAX_PHYSICAL_BLOCK_BYTES = 1 << 20;
+
     final NvmeNamespace namespace;
     final int blockShift;
     final FaultLog log;
@@ -37,7 +40,7 @@ public final class NvmeBdev implements Bdev {
 
     private final NvmeDrive drive;
     private final String name;
-    private final int boundaryBytes;
+    private final long boundaryBytes;
     private final List<Listener> listeners = new CopyOnWriteArrayList<>();
     private volatile long blockCount;
     private volatile boolean usable = true;
@@ -50,7 +53,7 @@ public final class NvmeBdev implements Bdev {
         NamespaceData data = namespace.data();
         blockShift = data.currentFormat().blockShift();
         blockCount = data.blockCount();
-        boundaryBytes = data.optimalBoundaryBlocks() << blockShift;
+        boundaryBytes = (long) data.optimalBoundaryBlocks() << blockShift;
         log = new FaultLog(name + " (" + namespace + ")");
     }
 
@@ -87,10 +90,11 @@ public final class NvmeBdev implements Bdev {
         return 1 << blockShift;
     }
 
-    /** The namespace's preferred write granularity, as far as it is a power of two. */
+    /** The namespace's preferred write granularity, as far as it is a power of two, and 1 MiB at most. */
     @Override
     public int physicalBlockSizeBytes() {
-        return Integer.lowestOneBit(namespace.data().writeGranularityBlocks()) << blockShift;
+        long bytes = (long) Integer.lowestOneBit(namespace.data().writeGranularityBlocks()) << blockShift;
+        return (int) Math.min(bytes, MAX_PHYSICAL_BLOCK_BYTES);
     }
 
     @Override
@@ -124,12 +128,12 @@ public final class NvmeBdev implements Bdev {
     }
 
     /** Bytes that one command must not cross a multiple of, to be fast; 0 for no such. */
-    int boundaryBytes() {
+    long boundaryBytes() {
         return boundaryBytes;
     }
 
-    /** Whether the namespace is still there, and has the blocks it had. */
-    boolean isUsable() {
+    /** Whether the namespace is there now, and has blocks of the size it had. */
+    public boolean isUsable() {
         return usable;
     }
 

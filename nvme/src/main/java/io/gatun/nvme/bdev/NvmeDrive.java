@@ -43,7 +43,10 @@ public final class NvmeDrive implements AutoCloseable {
         return controller;
     }
 
-    /** The block devices, by namespace; those of namespaces that are gone stay, and fail what they are asked. */
+    /**
+     * The block devices, by namespace. Those of namespaces that are gone stay, and fail what they are asked; where
+     * another namespace has the number now, or the same one has other blocks, its new device takes the place.
+     */
     public List<NvmeBdev> bdevs() {
         synchronized (bdevs) {
             return List.copyOf(bdevs.values());
@@ -69,15 +72,19 @@ public final class NvmeDrive implements AutoCloseable {
     }
 
     private void namespacesChanged() {
-        takeNamespaces();
         bdevs().forEach(NvmeBdev::lookAgain);
+        takeNamespaces();
         listeners.forEach(Runnable::run);
     }
 
     private void takeNamespaces() {
         synchronized (bdevs) {
             for (NvmeNamespace namespace : controller.namespaces()) {
-                bdevs.computeIfAbsent(namespace.id(), id -> new NvmeBdev(this, name + "n" + id, namespace));
+                int id = namespace.id();
+                NvmeBdev before = bdevs.get(id);
+                if (before == null || !before.isUsable()) {
+                    bdevs.put(id, new NvmeBdev(this, name + "n" + id, namespace));
+                }
             }
         }
     }

@@ -33,6 +33,7 @@ final class ReactorQueue implements AutoCloseable {
 
     private final IoQueue queue;
     private final int maxTransferBytes;
+    private final long maxZeroesBytes;
     private final CompletionBurst burst = new CompletionBurst(COMPLETIONS_AT_ONCE);
     private final BounceBuffers bounce;
 
@@ -49,6 +50,7 @@ final class ReactorQueue implements AutoCloseable {
     ReactorQueue(NvmeController controller, Reactor reactor) {
         queue = controller.openQueue(reactor);
         maxTransferBytes = queue.maxTransferBytes();
+        maxZeroesBytes = controller.maxZeroesBytes();
         bounce = new BounceBuffers(controller.memory());
         operations = new Operation[queue.depth()];
         bounceBuffers = new int[queue.depth()];
@@ -188,7 +190,7 @@ final class ReactorQueue implements AutoCloseable {
         long offset = request.offsetBytes + operation.startedBytes;
         int shift = bdev.blockShift;
         int wanted = (int) Math.min(request.lengthBytes - operation.startedBytes, maxTransferBytes);
-        int boundary = bdev.boundaryBytes();
+        long boundary = bdev.boundaryBytes();
         if (boundary != 0) {
             wanted = (int) Math.min(wanted, boundary - offset % boundary);
         }
@@ -277,8 +279,7 @@ final class ReactorQueue implements AutoCloseable {
 
     private boolean zero(Operation operation, BdevRequest request) {
         int shift = operation.channel.bdev.blockShift;
-        // Where a controller does not say what it takes, its limit for data is a safe one.
-        long most = Math.min((long) BLOCKS_PER_COMMAND << shift, maxTransferBytes);
+        long most = Math.min((long) BLOCKS_PER_COMMAND << shift, maxZeroesBytes);
         boolean started = true;
         while (started && operation.startedBytes < request.lengthBytes && operation.status == 0) {
             long offset = request.offsetBytes + operation.startedBytes;

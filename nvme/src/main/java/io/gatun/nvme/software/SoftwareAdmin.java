@@ -110,10 +110,12 @@ final class SoftwareAdmin {
                 }
                 answer = SoftwareIdentity.descriptors(id);
             }
+            case Opcode.CNS_COMMAND_SET_CONTROLLER -> answer = SoftwareIdentity.empty();
             default -> {
                 return NvmeStatus.INVALID_FIELD;
             }
         }
+        controller.identified(what, id, answer);
         return send(entry, answer, SoftwareIdentity.BYTES, data);
     }
 

@@ -6,6 +6,7 @@ import io.gatun.nvme.NvmeStatus;
 import io.gatun.nvme.NvmeTransport;
 import io.gatun.nvme.spec.Entries;
 import io.gatun.nvme.spec.Registers;
+import java.nio.ByteBuffer;
 import java.util.List;
 
 /**
@@ -236,6 +237,14 @@ public class SoftwareController implements NvmeTransport {
     protected String serialNumber() {
         return "SOFT0001";
     }
+
+    /**
+     * Identify is about to be answered; a subclass may say something else.
+     *
+     * @param what CNS
+     * @param id NSID
+     */
+    protected void identified(int what, int id, ByteBuffer answer) {}
 
     /** A rule of the specification was broken: a drive would be undefined from here on, this one says so. */
     protected void violated(String reason) {

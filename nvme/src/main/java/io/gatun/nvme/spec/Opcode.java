@@ -30,6 +30,7 @@ public final class Opcode {
     public static final int CNS_CONTROLLER = 0x01;
     public static final int CNS_ACTIVE_NAMESPACES = 0x02;
     public static final int CNS_NAMESPACE_DESCRIPTORS = 0x03;
+    public static final int CNS_COMMAND_SET_CONTROLLER = 0x06;
 
     // Features.
     public static final int FEATURE_WRITE_CACHE = 0x06;

@@ -32,7 +32,12 @@ final class DriveUser implements AutoCloseable {
     private final BdevRequest[] completed = new BdevRequest[16];
 
     DriveUser(SoftwareOptions options, NvmeOptions driver) {
+        this(options, driver, (_, _, _) -> {});
+    }
+
+    DriveUser(SoftwareOptions options, NvmeOptions driver, BentController.Identity identity) {
         model = new BentController(new SoftwareMemory(false), options, media);
+        model.identity = identity;
         drive = new NvmeDrive("nv0", NvmeController.attach(model, driver));
         for (NvmeBdev bdev : drive.bdevs()) {
             channels.add(bdev.openChannel(null));

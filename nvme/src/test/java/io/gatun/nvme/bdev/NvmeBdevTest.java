@@ -154,6 +154,39 @@ class NvmeBdevTest {
         }
     }
 
+    /** NOIOB and NPWG in the largest blocks that there are make more bytes than an int holds. */
+    @Test
+    void hugeBoundariesAndGranularitiesDoNotOverflow() {
+        try (DriveUser user = new DriveUser(SMALL, DriveUser.QUICK, (what, id, answer) -> {
+            if (what == 0 && id == 1) {
+                answer.put(24, (byte) (1 << 4)); // NSFEAT: NPWG is there
+                answer.putShort(46, (short) 0xffff); // NOIOB
+                answer.putShort(64, (short) 0xffff); // NPWG
+                answer.putInt(128, 16 << 16); // LBAF 0: blocks of 64 KiB
+                answer.putLong(0, 128);
+            }
+        })) {
+            NvmeBdev bdev = user.bdev(0);
+            assertEquals(65536, bdev.blockSizeBytes());
+            assertEquals(65535L << 16, bdev.boundaryBytes());
+            assertEquals(1 << 20, bdev.physicalBlockSizeBytes());
+        }
+    }
+
+    @Test
+    void zeroesAreWrittenInPiecesThatTheControllerTakes() {
+        try (DriveUser user = new DriveUser(SMALL, DriveUser.QUICK, (what, _, answer) -> {
+            if (what == 6) {
+                answer.put(1, (byte) 1); // WZSL: 8 KiB
+            }
+        })) {
+            Memory.fill(user.media.getFirst().address(0), 64 << 10, (byte) 1);
+            assertEquals(0, user.status(0, DriveUser.range(BdevRequest.WRITE_ZEROES, 0, 64 << 10)));
+            assertEquals(8, user.model.taken.get(BentController.WRITE_ZEROES));
+            assertArrayEquals(new byte[64 << 10], DriveUser.bytes(user.media.getFirst().address(0), 64 << 10));
+        }
+    }
+
     @Test
     void whatIsOutOfRangeIsRefused() {
         try (DriveUser user = new DriveUser(SMALL, DriveUser.QUICK)) {

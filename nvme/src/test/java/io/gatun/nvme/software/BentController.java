@@ -5,14 +5,19 @@ import io.gatun.nvme.NvmeStatus;
 import io.gatun.nvme.spec.Entries;
 import io.gatun.nvme.spec.Opcode;
 import io.gatun.nvme.spec.Registers;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
 
 /** A software controller whose behaviour a test bends while the driver uses it. */
 public final class BentController extends SoftwareController {
     /** For {@link #failingOpcode}. */
     public static final int READ = Opcode.READ;
+
+    /** For {@link #taken}. */
+    public static final int WRITE_ZEROES = Opcode.WRITE_ZEROES;
 
     /** Registers read as all ones, and what is written is ignored. */
     public volatile boolean gone;
@@ -47,6 +52,17 @@ public final class BentController extends SoftwareController {
     public final AtomicInteger functionResets = new AtomicInteger();
     public final AtomicInteger enabled = new AtomicInteger();
     public volatile String serial = "SOFT0001";
+
+    /** I/O commands that came, by opcode. */
+    public final AtomicIntegerArray taken = new AtomicIntegerArray(256);
+
+    /** Says something else than the truth, if there is one. */
+    public volatile Identity identity = (_, _, _) -> {};
+
+    /** Changes what Identify answers: CNS, NSID, and the structure (little-endian). */
+    public interface Identity {
+        void bend(int what, int id, ByteBuffer answer);
+    }
 
     private record Held(int queue, int identifier, int opcode) {}
 
@@ -125,6 +141,7 @@ public final class BentController extends SoftwareController {
         if (queue == 0) {
             return opcode != ignoredAdmin;
         }
+        int ignored = taken.incrementAndGet(opcode);
         if (frozen) {
             synchronized (held) {
                 held.add(new Held(queue, identifier, opcode));
@@ -151,6 +168,11 @@ public final class BentController extends SoftwareController {
             }
             return found;
         }
+    }
+
+    @Override
+    protected void identified(int what, int id, ByteBuffer answer) {
+        identity.bend(what, id, answer);
     }
 
     @Override
