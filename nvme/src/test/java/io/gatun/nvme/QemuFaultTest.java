@@ -12,9 +12,6 @@ import io.gatun.testkit.QtestMachine;
 import io.gatun.testkit.RequiresPeer;
 import io.gatun.vfio.DmaBuffer;
 import java.time.Duration;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 
 /** Media that fail, a controller that freezes, a controller that is pulled out. */
@@ -140,53 +137,38 @@ class QemuFaultTest {
         }
     }
 
+    @Test
+    void aControllerThatIsPluggedInAgainIsTakenAgain() {
+        NvmeModel model =
+                NvmeModel.of("again").with(NvmeDisk.ofMegabytes(16)).pluggable();
+        CompletionBurst none = new CompletionBurst(1);
+        try (QtestMachine machine = QtestMachine.builder().controller(model).start();
+                NvmeController controller = NvmeController.attach(new QtestTransport(machine, 0), IMPATIENT)) {
+            NvmeNamespace namespace = controller.namespaces().getFirst();
+            try (VerifiedIo io = new VerifiedIo(controller, namespace, 16, 4096, 0)) {
+                for (int times = 1; times <= 3; times++) {
+                    io.write(0, 64, times);
+                    machine.remove(0);
+                    Waiting.until("it is given up", () -> {
+                        assertEquals(0, io.queue.poll(none));
+                        return io.queue.isDown() && controller.isGone();
+                    });
+                    assertEquals(-Errno.ENODEV, io.queue.flushCache(namespace));
+                    machine.plug(0);
+                    Waiting.until("it is taken again", () -> {
+                        assertEquals(0, io.queue.poll(none));
+                        return io.queue.isLive();
+                    });
+                    assertFalse(controller.isGone());
+                    io.verify(0, 64, times);
+                }
+            }
+        }
+    }
+
     private static QtestMachine machine() {
         return QtestMachine.builder()
                 .controller(NvmeModel.of("one").with(NvmeDisk.ofMegabytes(16)))
                 .start();
-    }
-
-    /** Overwrites the same blocks again and again; what is acknowledged must be there at the end. */
-    private static final class Load {
-        private static final int REQUESTS = 64;
-
-        final AtomicLong acknowledged = new AtomicLong();
-        private final AtomicBoolean over = new AtomicBoolean();
-        private final AtomicReference<Throwable> failure = new AtomicReference<>();
-        private Thread thread;
-
-        static Load start(NvmeController controller) {
-            Load load = new Load();
-            load.thread = Thread.ofPlatform().name("load").start(() -> load.run(controller));
-            return load;
-        }
-
-        private void run(NvmeController controller) {
-            NvmeNamespace namespace = controller.namespaces().getFirst();
-            try (VerifiedIo io = new VerifiedIo(controller, namespace, 16, 4096, 0).resending()) {
-                long generation = 0;
-                while (!over.get()) {
-                    generation++;
-                    io.write(0, REQUESTS, generation);
-                    acknowledged.addAndGet(REQUESTS);
-                    io.verify(0, REQUESTS, generation);
-                }
-                io.verify(0, REQUESTS, generation);
-            } catch (Throwable t) {
-                failure.set(t);
-            }
-        }
-
-        boolean failed() {
-            return failure.get() != null;
-        }
-
-        void stopAndVerify() throws InterruptedException {
-            over.set(true);
-            thread.join();
-            if (failed()) {
-                throw new AssertionError("the load failed", failure.get());
-            }
-        }
     }
 }

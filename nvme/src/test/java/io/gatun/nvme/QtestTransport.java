@@ -13,7 +13,7 @@ import java.util.concurrent.locks.LockSupport;
  * A controller of a {@link QtestMachine}, driven from this process. Interrupts are real messages of the controller:
  * they are aimed at words of the shared memory, and a thread that looks at the words passes them on to eventfds.
  */
-final class QtestTransport implements NvmeTransport {
+public final class QtestTransport implements NvmeTransport {
     private static final int MAX_VECTORS = 4;
     private static final int RAISED = 1;
     private static final long LOOK_NANOS = 200_000;
@@ -27,8 +27,9 @@ final class QtestTransport implements NvmeTransport {
     private volatile int enabled;
     private volatile boolean closed;
     private volatile boolean busMaster = true;
+    private boolean there = true;
 
-    QtestTransport(QtestMachine machine, int number) {
+    public QtestTransport(QtestMachine machine, int number) {
         this.machine = machine;
         this.number = number;
         space = new QtestSpace(machine);
@@ -117,7 +118,12 @@ final class QtestTransport implements NvmeTransport {
     @Override
     public boolean probe() {
         try {
-            return !function().gone();
+            boolean was = there;
+            there = !function().gone();
+            if (there && !was) {
+                aimVectors();
+            }
+            return there;
         } catch (UncheckedIOException machineGone) {
             return false;
         }

@@ -39,8 +39,11 @@ public record GuestSuite(List<String> passed, List<String> skipped) {
                 .toList();
     }
 
-    /** Maven starts tests with a jar that only refers to the class path, and says here what that is. */
-    static String classPath() {
+    /**
+     * The class path of this test. Maven starts tests with a jar that only refers to the class path, and says here what
+     * that is.
+     */
+    public static String classPath() {
         return System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
     }
 }

@@ -12,12 +12,9 @@ import java.util.Locale;
  * @param blockBytes size of a logical block, 512 to 2 MiB, a power of two; the model then also offers the formats that
  *     it offers by itself
  * @param faults what goes wrong on the medium
- * @param requestsPerSecond how many requests the medium carries out in a second, after a burst of a tenth of them; 0
- *     for all that come
  * @param properties further properties of QEMU's {@code nvme-ns}, such as {@code shared=off}
  */
-public record NvmeDisk(
-        int sizeMegabytes, int blockBytes, List<Fault> faults, int requestsPerSecond, List<String> properties) {
+public record NvmeDisk(int sizeMegabytes, int blockBytes, List<Fault> faults, List<String> properties) {
     /** What a request does to the medium. */
     public enum Access {
         READ("read_aio"),
@@ -40,31 +37,25 @@ public record NvmeDisk(
 
     /** A disk of 512-byte blocks. */
     public static NvmeDisk ofMegabytes(int size) {
-        return new NvmeDisk(size, 512, List.of(), 0, List.of());
+        return new NvmeDisk(size, 512, List.of(), List.of());
     }
 
     public NvmeDisk withBlockBytes(int size) {
-        return new NvmeDisk(sizeMegabytes, size, faults, requestsPerSecond, properties);
+        return new NvmeDisk(sizeMegabytes, size, faults, properties);
     }
 
     public NvmeDisk withFault(Access access, long sector) {
         List<Fault> all = plus(faults, new Fault(access, sector));
-        return new NvmeDisk(sizeMegabytes, blockBytes, all, requestsPerSecond, properties);
-    }
-
-    /** Makes the medium slow, so that requests wait in the controller. */
-    public NvmeDisk withRequestsPerSecond(int most) {
-        return new NvmeDisk(sizeMegabytes, blockBytes, faults, most, properties);
+        return new NvmeDisk(sizeMegabytes, blockBytes, all, properties);
     }
 
     public NvmeDisk withProperty(String property) {
-        return new NvmeDisk(sizeMegabytes, blockBytes, faults, requestsPerSecond, plus(properties, property));
+        return new NvmeDisk(sizeMegabytes, blockBytes, faults, plus(properties, property));
     }
 
-    /** QEMU's arguments for namespace {@code number} of a controller; the block node's name is {@code name}. */
-    List<String> arguments(String controller, int number, String name, String image) {
-        String medium = requestsPerSecond == 0 ? name : name + "-medium";
-        StringBuilder block = new StringBuilder("driver=raw,discard=unmap,node-name=").append(medium);
+    /** QEMU's arguments for the medium: a block node that is called {@code name}. */
+    List<String> medium(String name, String image) {
+        StringBuilder block = new StringBuilder("driver=raw,discard=unmap,node-name=").append(name);
         String prefix = "file.";
         if (!faults.isEmpty()) {
             block.append(",file.driver=blkdebug");
@@ -83,19 +74,16 @@ public record NvmeDisk(
         for (String option : List.of("driver=file", "discard=unmap", "cache.no-flush=on", "filename=" + image)) {
             block.append(',').append(prefix).append(option);
         }
-        List<String> arguments = new ArrayList<>(List.of("-blockdev", block.toString()));
-        if (requestsPerSecond != 0) {
-            String limit = name + "-limit";
-            String throttle = "driver=throttle,node-name=%s,throttle-group=%s,file=%s".formatted(name, limit, medium);
-            arguments.addAll(List.of("-object", "throttle-group,id=" + limit + ",x-iops-total=" + requestsPerSecond));
-            arguments.addAll(List.of("-blockdev", throttle));
-        }
+        return List.of("-blockdev", block.toString());
+    }
+
+    /** QEMU's arguments for namespace {@code number} of a controller on the medium {@code name}. */
+    List<String> namespace(String controller, int number, String name) {
         StringBuilder device = new StringBuilder("nvme-ns,id=%1$s-ns,drive=%1$s,bus=%2$s,nsid=%3$d".formatted(
                 name, controller, number));
         device.append(",logical_block_size=").append(blockBytes).append(",physical_block_size=").append(blockBytes);
         properties.forEach(property -> device.append(',').append(property));
-        arguments.addAll(List.of("-device", device.toString()));
-        return arguments;
+        return List.of("-device", device.toString());
     }
 
     private static <T> List<T> plus(List<T> list, T element) {

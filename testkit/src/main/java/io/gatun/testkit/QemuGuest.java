@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -24,6 +25,8 @@ public final class QemuGuest implements AutoCloseable {
 
     private static final String QMP_SOCKET = "qmp.sock";
     private static final int FIRST_NVME_SLOT = 0x10;
+    private static final String PORT = "pcie-root-port,id=port,chassis=1,slot=1,addr=1c.0";
+    private static final String PORT_PLACE = "bus=port";
     private static final Duration END_TIMEOUT = Duration.ofSeconds(20);
 
     private final Lab.Workspace workspace;
@@ -119,6 +122,23 @@ public final class QemuGuest implements AutoCloseable {
         return "0000:00:%02x.0".formatted(FIRST_NVME_SLOT + number);
     }
 
+    /** The PCI address of the controller behind the port, see {@link Builder#port}. */
+    public static String portAddress() {
+        return "0000:01:00.0";
+    }
+
+    /** Asks the guest to let go of the controller behind the port, which goes when that has happened. */
+    public void unplug(NvmeModel model) {
+        qmp().execute("device_del", Map.of("id", model.serial()));
+    }
+
+    /** Plugs it in again. */
+    public void plug(NvmeModel model) {
+        Map<String, String> device = new HashMap<>(model.device(PORT_PLACE));
+        device.put("driver", "nvme");
+        qmp().execute("device_add", device);
+    }
+
     /** The monitor. */
     public synchronized QmpClient qmp() {
         if (qmp == null) {
@@ -178,6 +198,7 @@ public final class QemuGuest implements AutoCloseable {
         private final List<NvmeModel> nvmes = new ArrayList<>();
         private final List<String> extraArguments = new ArrayList<>();
         private List<String> modules = Initramfs.DEFAULT_MODULES;
+        private Optional<NvmeModel> behindPort = Optional.empty();
         private int processors = 2;
         private int memoryMegabytes = 512;
         private boolean linux = true;
@@ -203,6 +224,12 @@ public final class QemuGuest implements AutoCloseable {
         /** Adds an NVMe controller, at {@link #nvmeAddress}. */
         public Builder nvme(NvmeModel model) {
             nvmes.add(model);
+            return this;
+        }
+
+        /** Adds a {@linkplain NvmeModel#pluggable pluggable} controller behind a port, which can be unplugged. */
+        public Builder port(NvmeModel model) {
+            behindPort = Optional.of(model);
             return this;
         }
 
@@ -289,6 +316,10 @@ public final class QemuGuest implements AutoCloseable {
             }
         }
 
+        private static String place(int nvme) {
+            return "addr=%x.0".formatted(FIRST_NVME_SLOT + nvme);
+        }
+
         private List<String> allModules() {
             List<String> all = new ArrayList<>(modules);
             if (!nics.isEmpty()) {
@@ -329,8 +360,12 @@ public final class QemuGuest implements AutoCloseable {
                 command.addAll(List.of("-device", "intel-iommu,intremap=on,caching-mode=on"));
             }
             for (int i = 0; i < nvmes.size(); i++) {
-                command.addAll(nvmes.get(i).arguments(FIRST_NVME_SLOT + i, workspace.folder()));
+                command.addAll(nvmes.get(i).arguments(place(i), workspace.folder()));
             }
+            behindPort.ifPresent(model -> {
+                command.addAll(List.of("-device", PORT));
+                command.addAll(model.arguments(PORT_PLACE, workspace.folder()));
+            });
             for (int i = 0; i < disks.size(); i++) {
                 command.addAll(disks.get(i).arguments(i));
             }

@@ -24,22 +24,36 @@ final class QtestClient implements AutoCloseable {
     private static final byte[] HEX = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
     private static final int BUFFER_BYTES = 4096;
 
-    private final SocketChannel channel;
+    private final Path socket;
+    private volatile SocketChannel channel;
     private final ByteBuffer sent = ByteBuffer.allocateDirect(BUFFER_BYTES);
     private final ByteBuffer received =
             ByteBuffer.allocateDirect(BUFFER_BYTES).limit(0);
     private final StringBuilder line = new StringBuilder();
     private int posted;
 
-    private QtestClient(SocketChannel channel) {
-        this.channel = channel;
+    private QtestClient(Path socket) {
+        this.socket = socket;
+        reconnect();
     }
 
     static QtestClient connect(Path socket) {
+        return new QtestClient(socket);
+    }
+
+    /** Leaves the machine, which has one client at a time, to another, until {@link #reconnect}. */
+    synchronized void disconnect() {
+        flush();
+        close();
+    }
+
+    /** Is the machine's client again, as soon as the other one has left it. */
+    synchronized void reconnect() {
+        posted = 0;
+        received.clear().limit(0);
         try {
-            SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+            channel = SocketChannel.open(StandardProtocolFamily.UNIX);
             channel.connect(UnixDomainSocketAddress.of(socket));
-            return new QtestClient(channel);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot connect to qtest at " + socket, e);
         }

@@ -63,7 +63,8 @@ public final class QtestFunction {
         return function;
     }
 
-    private void place() {
+    /** Puts the registers where they were, of a function that does not know it any more. */
+    void place() {
         boolean wide = (readConfig(BAR0) & BAR_IS_64_BITS) != 0;
         writeConfig(BAR0, (int) bar0);
         if (wide) {

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
@@ -27,13 +28,19 @@ public final class QtestMachine implements AutoCloseable {
     /** Slots to eject, a bit each (QEMU, docs/specs/acpi_pci_hotplug.txt). */
     private static final int HOT_PLUG_EJECT = 0xae08;
 
+    private static final String QTEST_SOCKET = "qtest.sock";
+    private static final String QMP_SOCKET = "qmp.sock";
     private static final Duration PATIENCE = Duration.ofSeconds(20);
     private static final long STEP_NANOS = 1_000_000;
 
+    /** Of a machine that another process has started these are null. */
     private final Lab.Workspace workspace;
+
     private final PeerProcess process;
-    private final QtestClient client;
     private final QmpClient qmp;
+
+    private final Path folder;
+    private final QtestClient client;
     private final List<NvmeModel> models;
     private final List<QtestFunction> functions = new ArrayList<>();
 
@@ -41,16 +48,54 @@ public final class QtestMachine implements AutoCloseable {
         this.workspace = workspace;
         this.process = process;
         this.models = models;
-        ListeningSockets.await(workspace.path("qtest.sock"), process, PATIENCE);
-        this.client = QtestClient.connect(workspace.path("qtest.sock"));
-        this.qmp = QmpClient.connect(workspace.path("qmp.sock"));
-        for (int i = 0; i < models.size(); i++) {
+        folder = workspace.folder();
+        ListeningSockets.await(folder.resolve(QTEST_SOCKET), process, PATIENCE);
+        client = QtestClient.connect(folder.resolve(QTEST_SOCKET));
+        qmp = QmpClient.connect(folder.resolve(QMP_SOCKET));
+        setUp(models.size());
+    }
+
+    private QtestMachine(Path folder, int controllers) {
+        this.folder = folder;
+        workspace = null;
+        process = null;
+        qmp = null;
+        models = List.of();
+        client = QtestClient.connect(folder.resolve(QTEST_SOCKET));
+        setUp(controllers);
+    }
+
+    private void setUp(int controllers) {
+        for (int i = 0; i < controllers; i++) {
             functions.add(QtestFunction.setUp(client, FIRST_SLOT + i, FIRST_BAR + i * BAR_STRIDE));
         }
     }
 
     public static Builder builder() {
         return new Builder();
+    }
+
+    /**
+     * The controllers and the memory, no more, of a machine that another process has started and {@link #lend lends}.
+     * That goes on when this process ends, in whatever way.
+     */
+    public static QtestMachine join(Path folder, int controllers) {
+        return new QtestMachine(folder, controllers);
+    }
+
+    /** Leaves the controllers to another process, which joins by {@link #folder}, until {@link #takeBack}. */
+    public void lend() {
+        client.disconnect();
+    }
+
+    /** Has the controllers again, as the other process left them, which has ended. */
+    public void takeBack() {
+        client.reconnect();
+    }
+
+    /** Where the machine's files are. */
+    public Path folder() {
+        return folder;
     }
 
     /** The controller that was added with this number, from 0. */
@@ -60,12 +105,12 @@ public final class QtestMachine implements AutoCloseable {
 
     /** The machine's memory: a file to map shared. An offset in it is an address for DMA. */
     public Path memory() {
-        return workspace.path("memory");
+        return folder.resolve("memory");
     }
 
     /** The image of a namespace, which are numbered from 1. */
     public Path image(int controller, int namespace) {
-        return workspace.path(models.get(controller).serial() + "n" + namespace + ".img");
+        return folder.resolve(models.get(controller).serial() + "n" + namespace + ".img");
     }
 
     /** The monitor. */
@@ -111,12 +156,40 @@ public final class QtestMachine implements AutoCloseable {
         }
     }
 
+    /** Plugs a {@linkplain NvmeModel#pluggable pluggable} controller in again, and places its registers as before. */
+    public void plug(int number) {
+        Map<String, String> device = new HashMap<>(models.get(number).device(place(number)));
+        device.put("driver", "nvme");
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        synchronized (client) {
+            while (true) {
+                try {
+                    qmp.execute("device_add", device);
+                    break;
+                } catch (AssertionError stillInUse) {
+                    // The device that was there lets go of its medium a moment after it has left the bus.
+                    if (System.nanoTime() > deadline) {
+                        throw stillInUse;
+                    }
+                    LockSupport.parkNanos(STEP_NANOS);
+                }
+            }
+            controller(number).place();
+        }
+    }
+
+    private static String place(int number) {
+        return "addr=%x.0".formatted(FIRST_SLOT + number);
+    }
+
     @Override
     public void close() {
         client.close();
-        qmp.close();
-        process.close();
-        workspace.close();
+        if (workspace != null) {
+            qmp.close();
+            process.close();
+            workspace.close();
+        }
     }
 
     /** Collects what a machine is made of. */
@@ -126,6 +199,7 @@ public final class QtestMachine implements AutoCloseable {
         private static final byte[] HALT = {(byte) 0xfa, (byte) 0xf4, (byte) 0xeb, (byte) 0xfd};
 
         private final List<NvmeModel> models = new ArrayList<>();
+        private final List<String> extraArguments = new ArrayList<>();
         private int memoryMegabytes = 64;
         private Duration lifetime = PeerProcess.DEFAULT_LIFETIME;
 
@@ -134,6 +208,12 @@ public final class QtestMachine implements AutoCloseable {
         /** Adds a controller. */
         public Builder controller(NvmeModel model) {
             models.add(model);
+            return this;
+        }
+
+        /** Further arguments of QEMU, before the controllers. */
+        public Builder arguments(String... arguments) {
+            extraArguments.addAll(List.of(arguments));
             return this;
         }
 
@@ -183,11 +263,12 @@ public final class QtestMachine implements AutoCloseable {
                     "-m", Integer.toString(memoryMegabytes),
                     "-nodefaults", "-no-user-config",
                     "-display", "none",
-                    "-qtest", "unix:" + workspace.path("qtest.sock") + ",server=on,wait=off",
+                    "-qtest", "unix:" + workspace.path(QTEST_SOCKET) + ",server=on,wait=off",
                     "-qtest-log", "none",
-                    "-qmp", "unix:" + workspace.path("qmp.sock") + ",server=on,wait=off"));
+                    "-qmp", "unix:" + workspace.path(QMP_SOCKET) + ",server=on,wait=off"));
+            command.addAll(extraArguments);
             for (int i = 0; i < models.size(); i++) {
-                command.addAll(models.get(i).arguments(FIRST_SLOT + i, workspace.folder()));
+                command.addAll(models.get(i).arguments(place(i), workspace.folder()));
             }
             return command;
         }
