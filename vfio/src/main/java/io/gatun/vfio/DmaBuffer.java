@@ -11,17 +11,23 @@ import java.util.concurrent.atomic.AtomicBoolean;
 public final class DmaBuffer implements AutoCloseable {
     private final long address;
     private final long lengthBytes;
+    private final boolean huge;
     private final Runnable release;
     private final AtomicBoolean closed = new AtomicBoolean();
 
     /**
-     * For implementations of {@link DmaSpace}.
+     * For implementations of {@link DmaSpace}: ordinary pages.
      *
      * @param release takes the memory from the device and gives it back; runs once
      */
     public DmaBuffer(long address, long lengthBytes, Runnable release) {
+        this(address, lengthBytes, false, release);
+    }
+
+    DmaBuffer(long address, long lengthBytes, boolean huge, Runnable release) {
         this.address = address;
         this.lengthBytes = lengthBytes;
+        this.huge = huge;
         this.release = release;
     }
 
@@ -32,6 +38,11 @@ public final class DmaBuffer implements AutoCloseable {
 
     public long lengthBytes() {
         return lengthBytes;
+    }
+
+    /** Whether it lies on reserved hugepages. */
+    public boolean isHuge() {
+        return huge;
     }
 
     @Override

@@ -13,7 +13,7 @@ final class DmaMemory {
 
     /** Ordinary pages. */
     static DmaBuffer ordinary(DmaSpace space, long lengthBytes) {
-        return map(space, Mapping.anonymous(wholePages(lengthBytes, DmaSpace.PAGE_BYTES)));
+        return map(space, Mapping.anonymous(wholePages(lengthBytes, DmaSpace.PAGE_BYTES)), false);
     }
 
     /** Hugepages where that many are left, else ordinary pages; less than a hugepage is ordinary pages at once. */
@@ -25,14 +25,14 @@ final class DmaMemory {
             } catch (LinuxException noneLeft) {
                 return ordinary(space, lengthBytes);
             }
-            return map(space, memory);
+            return map(space, memory, true);
         }
         return ordinary(space, lengthBytes);
     }
 
     /** Hugepages; throws {@link LinuxException} with the remedy where there are too few. */
     static DmaBuffer huge(DmaSpace space, long lengthBytes) {
-        return map(space, hugepages(lengthBytes));
+        return map(space, hugepages(lengthBytes), true);
     }
 
     /** Pages of 1 GiB if a whole number of them is asked for and reserved, else of 2 MiB. */
@@ -62,14 +62,14 @@ final class DmaMemory {
         return Math.addExact(lengthBytes, pageBytes - 1) & -pageBytes;
     }
 
-    private static DmaBuffer map(DmaSpace space, Mapping memory) {
+    private static DmaBuffer map(DmaSpace space, Mapping memory, boolean huge) {
         try {
             space.map(memory.address(), memory.lengthBytes());
         } catch (RuntimeException e) {
             memory.close();
             throw e;
         }
-        return new DmaBuffer(memory.address(), memory.lengthBytes(), () -> {
+        return new DmaBuffer(memory.address(), memory.lengthBytes(), huge, () -> {
             space.unmap(memory.address());
             memory.close();
         });

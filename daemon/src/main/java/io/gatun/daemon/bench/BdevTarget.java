@@ -49,7 +49,7 @@ final class BdevTarget extends BlkTarget {
 
     @Override
     boolean isHuge() {
-        return false;
+        return !buffers.isEmpty() && buffers.stream().allMatch(DmaBuffer::isHuge);
     }
 
     @Override
