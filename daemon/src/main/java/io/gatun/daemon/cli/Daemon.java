@@ -3,6 +3,7 @@ package io.gatun.daemon.cli;
 import io.gatun.daemon.metrics.MetricsServer;
 import io.gatun.daemon.rpc.JsonRpcServer;
 import io.gatun.daemon.target.Metrics;
+import io.gatun.daemon.target.NvmeAccess;
 import io.gatun.daemon.target.Settings;
 import io.gatun.daemon.target.Target;
 import io.gatun.linux.Errno;
@@ -43,16 +44,19 @@ final class Daemon {
     /**
      * Starts everything.
      *
+     * @param drives closed by the daemon
      * @param metrics where to answer Prometheus, or null
      * @param prepare makes what is to be there before others may call methods
      */
-    static Daemon start(Settings settings, Path rpc, InetSocketAddress metrics, Consumer<Target> prepare) {
-        Target target = Target.start(settings);
+    static Daemon start(
+            Settings settings, NvmeAccess drives, Path rpc, InetSocketAddress metrics, Consumer<Target> prepare) {
+        Target target = Target.start(settings, drives);
         try {
             // The socket first: it tells whether another instance is running, before its disks are touched.
             JsonRpcServer server = new JsonRpcServer(rpc, target::call);
             try {
                 prepare.accept(target);
+                target.serveBy(server);
                 return new Daemon(target, server, metrics);
             } catch (RuntimeException e) {
                 server.close();

@@ -1,18 +1,22 @@
 package io.gatun.daemon.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.gatun.daemon.cli.ConfigFile.Call;
 import io.gatun.daemon.rpc.RpcException;
+import io.gatun.daemon.target.NvmeAccess;
 import io.gatun.daemon.target.Settings;
 import io.gatun.daemon.target.Target;
 import io.gatun.reactor.Reactor.IdlePolicy;
 import io.gatun.vhostuser.BackendOptions;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
+import java.util.function.Supplier;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -187,6 +191,11 @@ final class ServeCommand implements Callable<Integer> {
 
     /** Starts all that the options say. */
     Daemon start() {
+        return start(NvmeAccess::ofMachine);
+    }
+
+    /** As {@link #start()}, with drives that are reached in another way. */
+    Daemon start(Supplier<NvmeAccess> drives) {
         logLevel.apply();
         // Everything that can be refused is, before anything is started.
         Settings settings = new Settings(
@@ -199,7 +208,8 @@ final class ServeCommand implements Callable<Integer> {
             throw new UsageException("--wait-for-rpc: expected without --config and options that make something,"
                     + " which are calls that have to wait as well; make them by gatun rpc");
         }
-        return Daemon.start(settings, rpc, metrics == null ? null : MetricsAddress.parse(metrics), target -> {
+        InetSocketAddress metricsAddress = metrics == null ? null : MetricsAddress.parse(metrics);
+        return Daemon.start(settings, drives.get(), rpc, metricsAddress, target -> {
             if (!waitForRpc) {
                 target.finishStart();
             }
@@ -215,7 +225,7 @@ final class ServeCommand implements Callable<Integer> {
     private record Start(String origin, Call call) {
         void run(Target target) {
             try {
-                target.call(call.method(), call.params()).toCompletableFuture().join();
+                JsonNode _ = target.await(target.call(call.method(), call.params()));
             } catch (RpcException e) {
                 throw refused(e);
             } catch (CompletionException e) {

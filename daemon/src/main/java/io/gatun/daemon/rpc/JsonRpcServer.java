@@ -41,6 +41,7 @@ public final class JsonRpcServer implements Executor, AutoCloseable {
     private volatile long runnerId;
     private long nextToken;
     private volatile boolean stopped;
+    private boolean closed;
 
     /** What the server calls methods by. */
     public interface Caller {
@@ -81,13 +82,22 @@ public final class JsonRpcServer implements Executor, AutoCloseable {
     @Override
     public void execute(Runnable command) {
         commands.add(command);
-        wakeUp.signal();
+        wakeUp();
     }
 
     /** Makes {@link #run} return. */
     public void stop() {
         stopped = true;
-        wakeUp.signal();
+        wakeUp();
+    }
+
+    /** The descriptor's number may be another's once it is closed. */
+    private void wakeUp() {
+        synchronized (wakeUp) {
+            if (!closed) {
+                wakeUp.signal();
+            }
+        }
     }
 
     /** Drops all clients and removes the socket; after {@link #run} has returned. */
@@ -97,14 +107,17 @@ public final class JsonRpcServer implements Executor, AutoCloseable {
         connections.clear();
         listener.close();
         epoll.close();
-        wakeUp.close();
+        synchronized (wakeUp) {
+            closed = true;
+            wakeUp.close();
+        }
         buffer.close();
     }
 
     /** An answer that comes from another thread must find this one awake to be sent. */
     private void signalIfElsewhere() {
         if (Thread.currentThread().threadId() != runnerId) {
-            wakeUp.signal();
+            wakeUp();
         }
     }
 

@@ -88,9 +88,13 @@ final class BdevMethods {
 
     static void addDelete(MethodRegistry<Target> registry, String kind, String description) {
         registry.add("bdev_" + kind + "_delete", RUNTIME, description, List.of(NAME), (target, arguments) -> {
-            target.remove(arguments.string("name"), List.of(kind));
+            target.remove(arguments.string("name"), createMethod(kind));
             return BooleanNode.TRUE;
         });
+    }
+
+    static String createMethod(String kind) {
+        return "bdev_" + kind + "_create";
     }
 
     private static JsonNode createMalloc(Target target, Arguments arguments) {
@@ -112,8 +116,9 @@ final class BdevMethods {
                     .put("block_size", options.blockSizeBytes())
                     .put("physical_block_size", options.physicalBlockSizeBytes())
                     .put("uuid", uuid.toString());
+            MallocBdev bdev = MallocBdev.create(options);
             return add(target, new Disk(
-                    MallocBdev.create(options), "malloc", "Malloc disk", parameters, JSON.objectNode()));
+                    bdev, createMethod("malloc"), "Malloc disk", parameters, JSON.objectNode()));
         });
     }
 
@@ -131,7 +136,8 @@ final class BdevMethods {
                     .put("block_size", options.blockSizeBytes())
                     .put("physical_block_size", options.physicalBlockSizeBytes())
                     .put("uuid", uuid.toString());
-            return add(target, new Disk(NullBdev.create(options), "null", "Null disk", parameters, JSON.objectNode()));
+            NullBdev bdev = NullBdev.create(options);
+            return add(target, new Disk(bdev, createMethod("null"), "Null disk", parameters, JSON.objectNode()));
         });
     }
 
@@ -208,10 +214,8 @@ final class BdevMethods {
         ArrayNode calls = JSON.arrayNode();
         NvmeMethods.addConfig(target, calls);
         for (Disk disk : target.disks()) {
-            if (!disk.kind.equals(NvmeMethods.KIND)) {
-                calls.addObject()
-                        .put("method", "bdev_" + disk.kind + "_create")
-                        .set("params", disk.parameters);
+            if (disk.parameters != null) {
+                calls.addObject().put("method", disk.method).set("params", disk.parameters);
             }
             ObjectNode limits = JSON.objectNode();
             for (int i = 0; i < Disk.LIMITS.length; i++) {

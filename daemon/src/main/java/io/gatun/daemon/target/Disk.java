@@ -4,17 +4,17 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gatun.bdev.Bdev;
 import io.gatun.bdev.RateLimit;
 
-/** A block device that a method created, with the call that recreates it. */
+/** A block device that a method made, with the call that makes it again. */
 final class Disk {
     /** What SPDK calls the limits of a device, in the order of {@link #limits}. */
     static final String[] LIMITS = {"rw_ios_per_sec", "rw_mbytes_per_sec", "r_mbytes_per_sec", "w_mbytes_per_sec"};
 
     final Bdev bdev;
-    /** The kind, as the methods spell it: {@code bdev_KIND_create}, {@code bdev_KIND_delete}. */
-    final String kind;
+    /** The method that made it. */
+    final String method;
 
     final String productName;
-    /** The parameters that {@code bdev_KIND_create} makes this device from. */
+    /** What {@link #method} makes it from; null where that makes other disks as well, and knows by itself from what. */
     final ObjectNode parameters;
     /** What {@code bdev_get_bdevs} says about this kind of device only. */
     final ObjectNode specific;
@@ -30,9 +30,9 @@ final class Disk {
     /** What a reset took from the counts that are shown. */
     Counts forgotten = new Counts();
 
-    Disk(Bdev bdev, String kind, String productName, ObjectNode parameters, ObjectNode specific) {
+    Disk(Bdev bdev, String method, String productName, ObjectNode parameters, ObjectNode specific) {
         this.bdev = bdev;
-        this.kind = kind;
+        this.method = method;
         this.productName = productName;
         this.parameters = parameters;
         this.specific = specific;

@@ -112,7 +112,8 @@ final class FileMethods {
                 .put("readonly", options.readOnly())
                 .put("direct", options.direct())
                 .put("io_uring", bdev.usesRing());
-        return BdevMethods.add(target, new Disk(bdev, kind, productName, parameters, specific));
+        String method = BdevMethods.createMethod(kind);
+        return BdevMethods.add(target, new Disk(bdev, method, productName, parameters, specific));
     }
 
     private static JsonNode rescan(Target target, Arguments arguments) {

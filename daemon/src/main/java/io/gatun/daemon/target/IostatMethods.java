@@ -88,7 +88,7 @@ final class IostatMethods {
 
     private static void channels(Target target, Disk disk, ArrayNode list) {
         for (Controller controller : target.controllers().values()) {
-            if (!controller.disk().name().equals(disk.name())) {
+            if (!controller.disk().equals(disk)) {
                 continue;
             }
             List<BlkCounters> queues = controller.device().counters();
@@ -116,7 +116,7 @@ final class IostatMethods {
     static Counts counts(Target target, Disk disk) {
         Counts sum = new Counts().add(disk.earlier, 1);
         for (Controller controller : target.controllers().values()) {
-            if (controller.disk().name().equals(disk.name())) {
+            if (controller.disk().equals(disk)) {
                 controller.device().counters().forEach(sum::add);
             }
         }

@@ -1,56 +1,185 @@
 package io.gatun.daemon.target;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.gatun.daemon.rpc.RpcException;
 import io.gatun.nvme.NvmeController;
 import io.gatun.nvme.NvmeOptions;
-import io.gatun.nvme.PcieTransport;
+import io.gatun.nvme.bdev.NvmeBdev;
 import io.gatun.nvme.bdev.NvmeDrive;
-import io.gatun.vfio.PciAccess;
 import io.gatun.vfio.PciAddress;
-import io.gatun.vfio.PciBus;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * The NVMe drives that this process has, by name and in the order they were attached, and what they share: memory of
- * guests is made reachable once for all drives behind one IOMMU.
+ * The NVMe drives that this process has, by name and in the order they were asked for. A target's disks are kept the
+ * same as the drives' namespaces.
+ *
+ * <p>A controller may take seconds to start or to stop: that happens on a thread of its own, while other methods are
+ * answered.
  *
  * <p><b>Thread-safety:</b> as {@link Target}.
  */
 final class NvmeDrives implements AutoCloseable {
-    private final PciAccess access = new PciAccess(PciBus.system());
-    private final Map<String, NvmeDrive> drives = new LinkedHashMap<>();
+    private static final Logger LOG = LoggerFactory.getLogger(NvmeDrives.class);
 
-    /**
-     * Takes the controller at an address; throws {@link io.gatun.linux.LinuxException} or {@link
-     * io.gatun.nvme.NvmeException} where it cannot be had.
-     */
-    NvmeDrive attach(String name, PciAddress address, NvmeOptions options) {
-        NvmeController controller = NvmeController.attach(PcieTransport.open(access, address), options);
-        NvmeDrive drive = new NvmeDrive(name, controller);
-        drives.put(name, drive);
-        return drive;
+    private final Target target;
+    private final NvmeAccess access;
+    private final Function<NvmeBdev, Disk> describer;
+    private final Map<String, Entry> entries = new LinkedHashMap<>();
+
+    /** A drive that was asked for. */
+    static final class Entry {
+        final String name;
+        final PciAddress address;
+
+        /** What it is attached with. */
+        final ObjectNode parameters;
+
+        /** Every disk that it has had. */
+        private final Map<NvmeBdev, Disk> disks = new HashMap<>();
+
+        /** Starts the controller, or stops it, and then leads to null. */
+        private CompletableFuture<NvmeDrive> work;
+
+        /** Null before it is started, and once it is to be stopped. */
+        private NvmeDrive drive;
+
+        private Entry(String name, PciAddress address, ObjectNode parameters) {
+            this.name = name;
+            this.address = address;
+            this.parameters = parameters;
+        }
+
+        /** The drive; null while its controller is being started or stopped. */
+        NvmeDrive drive() {
+            return drive;
+        }
+
+        Collection<Disk> disks() {
+            return disks.values();
+        }
+    }
+
+    /** @param describer makes a disk of a namespace */
+    NvmeDrives(Target target, NvmeAccess access, Function<NvmeBdev, Disk> describer) {
+        this.target = target;
+        this.access = access;
+        this.describer = describer;
     }
 
     /** The drive of that name, or null. */
-    NvmeDrive find(String name) {
-        return drives.get(name);
+    Entry find(String name) {
+        return entries.get(name);
     }
 
-    Collection<NvmeDrive> all() {
-        return drives.values();
+    Collection<Entry> all() {
+        return entries.values();
     }
 
-    /** Shuts a controller down and gives it back. */
-    void detach(NvmeDrive drive) {
-        drives.remove(drive.name());
-        drive.close();
+    /**
+     * Takes the controller at an address; its namespaces become disks. Fails with {@link io.gatun.linux.LinuxException}
+     * or {@link io.gatun.nvme.NvmeException} where it cannot be had, with {@link RpcException} where a disk has a name
+     * that is taken.
+     */
+    CompletionStage<NvmeDrive> attach(
+            String name, PciAddress address, NvmeOptions options, ObjectNode parameters) {
+        Entry entry = new Entry(name, address, parameters);
+        entries.put(name, entry);
+        entry.work = onThreadOfItsOwn(
+                entry, () -> new NvmeDrive(name, NvmeController.attach(access.open(address), options)));
+        return entry.work
+                .handleAsync((drive, failure) -> started(entry, drive, failure), target.commands())
+                .thenCompose(Function.identity());
+    }
+
+    private CompletionStage<NvmeDrive> started(Entry entry, NvmeDrive drive, Throwable failure) {
+        if (failure != null) {
+            entries.remove(entry.name);
+            return CompletableFuture.failedFuture(failure);
+        }
+        entry.drive = drive;
+        try {
+            drive.bdevs().forEach(bdev -> target.checkFree(bdev.name()));
+        } catch (RpcException taken) {
+            return detach(entry).thenCompose(_ -> CompletableFuture.failedFuture(taken));
+        }
+        drive.onChange(() -> target.commands().execute(() -> refresh(entry)));
+        refresh(entry);
+        return CompletableFuture.completedFuture(drive);
+    }
+
+    /** Makes a disk of each namespace that is there, and of no other. */
+    private void refresh(Entry entry) {
+        if (entry.drive == null) {
+            return; // on its way out
+        }
+        entry.disks.forEach((bdev, disk) -> {
+            if (!bdev.isUsable() && target.drop(disk)) {
+                LOG.warn("{}: its namespace is gone, or has other blocks now", disk.name());
+            }
+        });
+        for (NvmeBdev bdev : entry.drive.bdevs()) {
+            if (bdev.isUsable()) {
+                Disk disk = entry.disks.computeIfAbsent(bdev, describer);
+                Disk there = target.findDisk(bdev.name());
+                if (there == null) {
+                    LOG.info("{}: {} blocks of {} bytes", disk.name(), bdev.blockCount(), bdev.blockSizeBytes());
+                    target.add(disk);
+                } else if (!there.equals(disk)) {
+                    LOG.error("{} cannot be a disk: another one has its name", bdev.namespace());
+                }
+            }
+        }
+    }
+
+    /** Takes its disks away, which nobody uses, shuts the controller down and gives it back. */
+    CompletionStage<Void> detach(Entry entry) {
+        NvmeDrive drive = entry.drive;
+        entry.drive = null;
+        entry.disks.values().forEach(target::drop);
+        entry.work = onThreadOfItsOwn(entry, () -> {
+            drive.close();
+            return null;
+        });
+        return entry.work.handleAsync(
+                (_, failure) -> {
+                    entries.remove(entry.name);
+                    if (failure != null) {
+                        throw new CompletionException(failure);
+                    }
+                    return null;
+                },
+                target.commands());
+    }
+
+    /** Has something that waits for a drive done meanwhile. */
+    static <T> CompletableFuture<T> onThreadOfItsOwn(Entry entry, Supplier<T> work) {
+        return CompletableFuture.supplyAsync(
+                work, command -> Thread.ofPlatform().daemon().name("nvme-" + entry.name).start(command));
     }
 
     @Override
     public void close() {
-        drives.values().forEach(NvmeDrive::close);
-        drives.clear();
+        for (Entry entry : entries.values()) {
+            try {
+                NvmeDrive drive = entry.work.join();
+                if (drive != null) {
+                    drive.close();
+                }
+            } catch (CompletionException e) {
+                LOG.debug("{} was never there", entry.name, e);
+            }
+        }
+        entries.clear();
         access.close();
     }
 }

@@ -16,6 +16,7 @@ import io.gatun.daemon.rpc.MethodRegistry;
 import io.gatun.daemon.rpc.Param;
 import io.gatun.daemon.rpc.RpcException;
 import io.gatun.linux.Errno;
+import io.gatun.linux.LinuxException;
 import io.gatun.nvme.NvmeController;
 import io.gatun.nvme.NvmeException;
 import io.gatun.nvme.NvmeOptions;
@@ -24,12 +25,13 @@ import io.gatun.nvme.bdev.NvmeDrive;
 import io.gatun.vfio.PciAddress;
 import java.util.List;
 import java.util.Locale;
-import java.util.function.Supplier;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
 
 /** Methods that take NVMe drives and give them back; a drive's namespaces are disks. Only drives on PCI are known. */
 final class NvmeMethods {
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
-    static final String KIND = "nvme";
+    private static final String ATTACH = "bdev_nvme_attach_controller";
     private static final String PCIE = "PCIe";
 
     private NvmeMethods() {}
@@ -37,8 +39,8 @@ final class NvmeMethods {
     static void addTo(MethodRegistry<Target> registry) {
         Param name = required("name", STRING, "Name of the drive.");
         Param traddr = required("traddr", STRING, "PCI address, as gatun nvme list shows it.");
-        registry.add(
-                "bdev_nvme_attach_controller",
+        registry.addLater(
+                ATTACH,
                 RUNTIME,
                 "Takes a drive that is with vfio-pci or uio_pci_generic; its namespaces become disks.",
                 List.of(
@@ -47,7 +49,7 @@ final class NvmeMethods {
                         traddr,
                         optional("num_io_queues", UINT32, "Queue pairs at most, one for each reactor (as many).")),
                 NvmeMethods::attach);
-        registry.add(
+        registry.addLater(
                 "bdev_nvme_detach_controller",
                 RUNTIME,
                 "Shuts a drive down and gives it back; its disks go.",
@@ -65,25 +67,25 @@ final class NvmeMethods {
         registry.add(
                 "bdev_nvme_reset_controller",
                 RUNTIME,
-                "Resets a drive; what is in flight is done again, nothing is lost.",
+                "Has a drive reset soon; what is in flight is done again, nothing is lost.",
                 List.of(name, optional("cntlid", UINT32, "Only if this is its controller's number.")),
                 NvmeMethods::reset);
-        registry.add(
+        registry.addLater(
                 "bdev_nvme_get_controller_health_info",
                 RUNTIME,
                 "Tells how a drive is: warnings, temperature, wear, errors (SMART).",
                 List.of(name),
-                (target, arguments) -> told(() -> NvmeFacts.health(drive(target, arguments).controller())));
+                NvmeMethods::health);
     }
 
-    private static JsonNode attach(Target target, Arguments arguments) {
+    private static CompletionStage<JsonNode> attach(Target target, Arguments arguments) {
         String name = arguments.string("name");
         checkType(arguments.string("trtype"));
         PciAddress address = address(arguments.string("traddr"));
-        for (NvmeDrive drive : target.nvme().all()) {
-            if (drive.name().equals(name) || drive.controller().name().equals(address.toString())) {
+        for (NvmeDrives.Entry entry : target.nvme().all()) {
+            if (entry.name.equals(name) || entry.address.equals(address)) {
                 throw RpcException.errno(
-                        Errno.EEXIST, "the drive at " + drive.controller().name() + " is attached as " + drive.name());
+                        Errno.EEXIST, "the drive at " + entry.address + " is attached as " + entry.name);
             }
         }
         NvmeOptions options = NvmeOptions.DEFAULTS.withIoQueues(queues(target, arguments));
@@ -92,21 +94,16 @@ final class NvmeMethods {
         if (arguments.has("num_io_queues")) {
             parameters.put("num_io_queues", options.ioQueues());
         }
-        return told(() -> {
-            NvmeDrive drive = target.nvme().attach(name, address, options);
-            try {
-                drive.bdevs().forEach(bdev -> target.checkFree(bdev.name()));
-            } catch (RpcException e) {
-                target.nvme().detach(drive);
-                throw e;
-            }
+        return told(target.nvme().attach(name, address, options, parameters).thenApply(drive -> {
             ArrayNode names = JSON.arrayNode();
-            for (NvmeBdev bdev : drive.bdevs()) {
-                target.add(new Disk(bdev, KIND, "NVMe disk", parameters, specific(bdev)));
-                names.add(bdev.name());
-            }
+            drive.bdevs().forEach(bdev -> names.add(bdev.name()));
             return names;
-        });
+        }));
+    }
+
+    /** A namespace as a disk. */
+    static Disk disk(NvmeBdev bdev) {
+        return new Disk(bdev, ATTACH, "NVMe disk", null, specific(bdev));
     }
 
     private static int queues(Target target, Arguments arguments) {
@@ -132,37 +129,28 @@ final class NvmeMethods {
         }
     }
 
-    private static JsonNode detach(Target target, Arguments arguments) {
-        NvmeDrive drive = drive(target, arguments);
+    private static CompletionStage<JsonNode> detach(Target target, Arguments arguments) {
+        NvmeDrives.Entry entry = entry(target, arguments);
         checkType(arguments.string("trtype"));
         String given = arguments.string("traddr");
-        if (given != null && !address(given).toString().equals(drive.controller().name())) {
-            throw RpcException.errno(Errno.ENODEV, drive.name() + " is at " + drive.controller().name());
+        if (given != null && !address(given).equals(entry.address)) {
+            throw RpcException.errno(Errno.ENODEV, entry.name + " is at " + entry.address);
         }
-        List<Disk> disks = disks(target, drive);
-        for (Disk disk : disks) {
+        for (Disk disk : entry.disks()) {
             if (target.isClaimed(disk)) {
                 throw RpcException.errno(
                         Errno.EBUSY, disk.name() + " is served at a socket; delete its vhost controller first");
             }
         }
-        disks.forEach(disk -> target.remove(disk.name(), List.of(KIND)));
-        target.nvme().detach(drive);
-        return BooleanNode.TRUE;
-    }
-
-    private static List<Disk> disks(Target target, NvmeDrive drive) {
-        return target.disks().stream()
-                .filter(disk -> disk.bdev instanceof NvmeBdev bdev && bdev.drive().equals(drive))
-                .toList();
+        return told(target.nvme().detach(entry).thenApply(_ -> BooleanNode.TRUE));
     }
 
     private static JsonNode controllers(Target target, Arguments arguments) {
         ArrayNode all = JSON.arrayNode();
         if (arguments.has("name")) {
-            all.add(describe(drive(target, arguments)));
+            all.add(describe(entry(target, arguments).drive()));
         } else {
-            target.nvme().all().forEach(drive -> all.add(describe(drive)));
+            attached(target).forEach(entry -> all.add(describe(entry.drive())));
         }
         return all;
     }
@@ -196,7 +184,7 @@ final class NvmeMethods {
     private static ObjectNode specific(NvmeBdev bdev) {
         NvmeController controller = bdev.namespace().controller();
         ObjectNode specific = JSON.objectNode();
-        ObjectNode path = specific.putArray(KIND).addObject();
+        ObjectNode path = specific.putArray("nvme").addObject();
         path.put("pci_address", controller.name());
         path.set("trid", trid(controller));
         path.set("ctrlr_data", NvmeFacts.summary(controller));
@@ -206,48 +194,63 @@ final class NvmeMethods {
     }
 
     private static JsonNode reset(Target target, Arguments arguments) {
-        NvmeController controller = drive(target, arguments).controller();
+        NvmeController controller = entry(target, arguments).drive().controller();
         if (arguments.has("cntlid")
                 && arguments.number("cntlid", 0) != controller.data().controllerId()) {
             throw RpcException.errno(
                     Errno.ENODEV, "the controller's cntlid is " + controller.data().controllerId());
         }
-        return told(() -> {
-            controller.reset();
-            return BooleanNode.TRUE;
-        });
+        controller.reset();
+        return BooleanNode.TRUE;
     }
 
-    private static NvmeDrive drive(Target target, Arguments arguments) {
+    private static CompletionStage<JsonNode> health(Target target, Arguments arguments) {
+        NvmeDrives.Entry entry = entry(target, arguments);
+        NvmeController controller = entry.drive().controller();
+        return told(NvmeDrives.onThreadOfItsOwn(entry, () -> NvmeFacts.health(controller)));
+    }
+
+    /** The drive that is meant; its controller is neither being started nor stopped. */
+    private static NvmeDrives.Entry entry(Target target, Arguments arguments) {
         String name = arguments.string("name");
-        NvmeDrive drive = target.nvme().find(name);
-        if (drive == null) {
+        NvmeDrives.Entry entry = target.nvme().find(name);
+        if (entry == null) {
             String known = target.nvme().all().isEmpty()
                     ? "none is attached"
                     : "expected one of "
-                            + String.join(", ", target.nvme().all().stream().map(NvmeDrive::name).toList());
+                            + String.join(", ", target.nvme().all().stream().map(e -> e.name).toList());
             throw RpcException.errno(Errno.ENODEV, "no NVMe drive is called " + name + "; " + known);
         }
-        return drive;
+        if (entry.drive() == null) {
+            throw RpcException.errno(Errno.EBUSY, name + " is just being attached or detached; try again");
+        }
+        return entry;
+    }
+
+    private static List<NvmeDrives.Entry> attached(Target target) {
+        return target.nvme().all().stream().filter(entry -> entry.drive() != null).toList();
     }
 
     /** What a drive refuses, as what a caller of the method is told. */
-    private static JsonNode told(Supplier<JsonNode> asking) {
-        return BdevMethods.create(() -> {
-            try {
-                return asking.get();
-            } catch (NvmeException e) {
-                throw RpcException.errno(Errno.EIO, e.getMessage());
+    private static CompletionStage<JsonNode> told(CompletionStage<? extends JsonNode> answer) {
+        return answer.handle((value, failure) -> {
+            if (failure == null) {
+                return value;
             }
+            Throwable cause = failure instanceof CompletionException ? failure.getCause() : failure;
+            throw switch (cause) {
+                case NvmeException e -> RpcException.errno(Errno.EIO, e.getMessage());
+                case LinuxException e -> RpcException.errno(e.errno(), e.getMessage());
+                case IllegalArgumentException e -> RpcException.errno(Errno.EINVAL, e.getMessage());
+                case RpcException e -> e;
+                default -> new CompletionException(cause);
+            };
         });
     }
 
     /** The calls that attach all drives again. */
     static void addConfig(Target target, ArrayNode calls) {
-        for (NvmeDrive drive : target.nvme().all()) {
-            disks(target, drive).stream().limit(1).forEach(disk -> calls.addObject()
-                    .put("method", "bdev_nvme_attach_controller")
-                    .set("params", disk.parameters));
-        }
+        attached(target).forEach(entry ->
+                calls.addObject().put("method", ATTACH).set("params", entry.parameters));
     }
 }

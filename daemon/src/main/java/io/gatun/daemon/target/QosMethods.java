@@ -54,7 +54,7 @@ final class QosMethods {
         System.arraycopy(limits, 0, disk.limits, 0, limits.length);
         disk.rateLimit = rateLimit(limits);
         for (Controller controller : target.controllers().values()) {
-            if (controller.disk().name().equals(disk.name())) {
+            if (controller.disk().equals(disk)) {
                 controller.device().limit(disk.rateLimit);
             }
         }

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executor;
 
 /**
  * Everything that methods work on: reactors, block devices, controllers and packet ports, by name and in the order they
@@ -26,7 +27,8 @@ public final class Target implements AutoCloseable {
     private final ControlLoop loop;
     private final Map<String, Disk> disks = new LinkedHashMap<>();
     private final Map<String, Controller> controllers = new LinkedHashMap<>();
-    private final NvmeDrives nvme = new NvmeDrives();
+    private final Commands commands = new Commands();
+    private final NvmeDrives nvme;
     private final Net net;
     private final List<Waiter> waiters = new ArrayList<>();
     private final CompletableFuture<Void> started = new CompletableFuture<>();
@@ -34,15 +36,25 @@ public final class Target implements AutoCloseable {
     /** Somebody waits until a disk of this name appears. */
     private record Waiter(String disk, CompletableFuture<Disk> appeared) {}
 
-    private Target(Settings settings, List<Reactor> reactors, ControlLoop loop) {
+    private Target(Settings settings, NvmeAccess access, List<Reactor> reactors, ControlLoop loop) {
         this.settings = settings;
         this.reactors = reactors;
         this.loop = loop;
+        this.nvme = new NvmeDrives(this, access, NvmeMethods::disk);
         this.net = new Net(reactors);
     }
 
     /** Starts the reactors; throws {@link io.gatun.linux.LinuxException} where one may not run on its processor. */
     public static Target start(Settings settings) {
+        return start(settings, NvmeAccess.ofMachine());
+    }
+
+    /**
+     * As {@link #start(Settings)}, with drives that are reached in another way.
+     *
+     * @param access closed by the target
+     */
+    public static Target start(Settings settings, NvmeAccess access) {
         List<Reactor> reactors = new ArrayList<>();
         try {
             if (settings.cores().isEmpty()) {
@@ -51,9 +63,10 @@ public final class Target implements AutoCloseable {
             for (int core : settings.cores()) {
                 reactors.add(Reactor.start("reactor-" + core, core, settings.idle()));
             }
-            return new Target(settings, List.copyOf(reactors), ControlLoop.start());
+            return new Target(settings, access, List.copyOf(reactors), ControlLoop.start());
         } catch (RuntimeException e) {
             reactors.forEach(Reactor::close);
+            access.close();
             throw e;
         }
     }
@@ -61,6 +74,21 @@ public final class Target implements AutoCloseable {
     /** Calls a method on this target. */
     public CompletionStage<JsonNode> call(String method, JsonNode params) {
         return Methods.REGISTRY.call(this, isStarted(), method, params);
+    }
+
+    /** Waits for a method's answer, on the thread that calls methods, while nothing else serves them. */
+    public JsonNode await(CompletionStage<JsonNode> answer) {
+        return commands.await(answer);
+    }
+
+    /** From now on methods are called on the thread of {@code server}. */
+    public void serveBy(Executor server) {
+        commands.runBy(server);
+    }
+
+    /** For what other threads have for this target. */
+    Commands commands() {
+        return commands;
     }
 
     /** Whether start-up is over: everything may be called that is not only for start-up. */
@@ -159,19 +187,24 @@ public final class Target implements AutoCloseable {
         return appeared;
     }
 
-    /** Closes a disk that no controller uses; throws {@link RpcException} with ENODEV or EBUSY. */
-    void remove(String name, List<String> kinds) {
+    /** Closes a disk that a method made and no controller uses; throws {@link RpcException} with ENODEV or EBUSY. */
+    void remove(String name, String method) {
         Disk disk = disk(name);
-        if (!kinds.contains(disk.kind)) {
-            throw RpcException.errno(Errno.ENODEV, name + " was made by bdev_" + disk.kind + "_create");
+        if (!disk.method.equals(method)) {
+            throw RpcException.errno(Errno.ENODEV, name + " was made by " + disk.method);
         }
         for (Controller controller : controllers.values()) {
-            if (controller.disk().name().equals(disk.name())) {
+            if (controller.disk().equals(disk)) {
                 throw RpcException.errno(Errno.EBUSY, "controller " + controller.name() + " uses " + disk.name());
             }
         }
         disks.remove(disk.name());
         disk.bdev.close();
+    }
+
+    /** Forgets a disk, whoever uses it, without closing it; whether it was there. */
+    boolean drop(Disk disk) {
+        return disks.remove(disk.name(), disk);
     }
 
     Map<String, Controller> controllers() {
@@ -180,7 +213,7 @@ public final class Target implements AutoCloseable {
 
     /** Whether a controller uses the disk. */
     boolean isClaimed(Disk disk) {
-        return controllers.values().stream().anyMatch(controller -> controller.disk().name().equals(disk.name()));
+        return controllers.values().stream().anyMatch(controller -> controller.disk().equals(disk));
     }
 
     /** Ends all sessions, then closes the disks and the threads. */
