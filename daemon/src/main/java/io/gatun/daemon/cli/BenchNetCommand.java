@@ -128,17 +128,17 @@ final class BenchNetCommand implements Callable<Integer> {
             throw new UsageException("--socket is missing: expected the path of a vhost-user-net server");
         }
         try {
-            long bytes = BenchCommand.Blk.size("--size", size);
+            long bytes = BenchArguments.size("--size", size);
             return NetBenchOptions.of(socket)
                     .withListen(listen)
                     .withMode(Mode.of(mode), (int) Math.min(bytes, Integer.MAX_VALUE), verify)
                     .withRings(queues, packed, inOrder, !notMergeable)
                     .withWindow(window)
                     .withTimes(
-                            BenchCommand.Blk.duration("--time", seconds),
-                            BenchCommand.Blk.duration("--ramp", rampSeconds),
+                            BenchArguments.duration("--time", seconds),
+                            BenchArguments.duration("--ramp", rampSeconds),
                             Duration.ofSeconds(10))
-                    .withPlaces(CoreList.parse("--core", cores), BenchCommand.Blk.hugepages(hugepages));
+                    .withPlaces(CoreList.parse("--core", cores), BenchArguments.hugepages(hugepages));
         } catch (IllegalArgumentException e) {
             throw new UsageException("bench net: " + e.getMessage());
         }

@@ -124,7 +124,7 @@ final class DemoCommand implements Callable<Integer> {
         }
         try {
             BlkBenchResult result = running.join();
-            BenchCommand.Blk.print(out, result);
+            BlkLoad.print(out, result);
             return result.mismatches() == 0;
         } catch (CompletionException e) {
             say("gatun: " + e.getCause().getMessage());

@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.IFactory;
 import picocli.CommandLine.ParameterException;
 
 /**
@@ -64,6 +65,11 @@ public final class Gatun implements Runnable {
 
     /** Runs one command line and returns its exit code. */
     public static int run(PrintStream out, PrintStream err, String... arguments) {
+        return run(CommandLine.defaultFactory(), out, err, arguments);
+    }
+
+    /** As {@link #run(PrintStream, PrintStream, String...)}, of commands and options that {@code parts} makes. */
+    static int run(IFactory parts, PrintStream out, PrintStream err, String... arguments) {
         PrintWriter errors = new PrintWriter(err, true, StandardCharsets.UTF_8);
         if (arguments.length > 0 && arguments[0].equals("serve")) {
             ServeCommand serve = ServeCommand.parse(arguments);
@@ -71,7 +77,7 @@ public final class Gatun implements Runnable {
                 return serve(serve, errors);
             }
         }
-        return new CommandLine(new Gatun())
+        return new CommandLine(new Gatun(), parts)
                 .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
                 .setErr(errors)
                 .setColorScheme(CommandLine.Help.defaultColorScheme(Ansi.OFF))

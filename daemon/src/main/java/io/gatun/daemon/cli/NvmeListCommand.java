@@ -6,6 +6,7 @@ import io.gatun.daemon.rpc.Json;
 import io.gatun.vfio.PciBus;
 import io.gatun.vfio.PciFunction;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -21,6 +22,9 @@ import picocli.CommandLine.Spec;
 final class NvmeListCommand implements Callable<Integer> {
     private static final String FORM = "%-14s  %-9s  %-18s  %-4s  %s";
 
+    @Option(names = "--root", hidden = true, defaultValue = "/", description = "Where /sys, /proc and /dev are.")
+    private Path root;
+
     @Option(names = "--json", description = "Print the list as JSON.")
     private boolean json;
 
@@ -29,11 +33,11 @@ final class NvmeListCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        print(spec.commandLine().getOut(), PciBus.system().functions(), json);
+        print(spec.commandLine().getOut(), new PciBus(root).functions(), json);
         return Gatun.OK;
     }
 
-    static void print(PrintWriter out, List<PciFunction> functions, boolean json) {
+    private static void print(PrintWriter out, List<PciFunction> functions, boolean json) {
         List<PciFunction> controllers =
                 functions.stream().filter(f -> f.classCode() == PciFunction.CLASS_NVME).toList();
         if (json) {

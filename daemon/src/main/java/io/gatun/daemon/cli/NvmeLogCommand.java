@@ -4,15 +4,11 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gatun.daemon.target.NvmeFacts;
 import io.gatun.nvme.NvmeController;
-import io.gatun.nvme.NvmeOptions;
 import java.util.HexFormat;
-import java.util.concurrent.Callable;
+import java.util.function.Function;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code gatun nvme log}. */
 @Command(
@@ -25,14 +21,11 @@ import picocli.CommandLine.Spec;
             "  gatun nvme log 0000:00:04.0 error",
             "  gatun nvme log 0000:00:04.0 0x02 --bytes 512      any page, as it is"
         })
-final class NvmeLogCommand implements Callable<Integer> {
+final class NvmeLogCommand extends NvmeQuestion {
     private static final String EXPECTED = "expected error, firmware, smart, or a page's number such as 0x02";
     private static final int ALL_NAMESPACES = -1;
     private static final int MAX_BYTES = 1 << 20;
     private static final int ROW = 32;
-
-    @Mixin
-    private NvmeAddress drive;
 
     @Parameters(index = "1", paramLabel = "PAGE",
             description = "error, firmware, smart, or a number from 0x00 to 0xff.")
@@ -42,30 +35,17 @@ final class NvmeLogCommand implements Callable<Integer> {
             description = "How much to read of a page that is given by number, a multiple of 4 (512).")
     private int bytes;
 
-    @Option(names = "--json", description = "Print JSON.")
-    private boolean json;
-
-    @Spec
-    private CommandSpec spec;
-
     @Override
-    public Integer call() {
-        boolean byName = switch (page) {
-            case "error", "firmware", "smart" -> true;
-            default -> false;
+    Function<NvmeController, ObjectNode> question() {
+        return switch (page) {
+            case "error" -> NvmeFacts::errors;
+            case "firmware" -> NvmeFacts::firmware;
+            case "smart" -> NvmeFacts::health;
+            default -> {
+                int number = number();
+                yield controller -> dump(controller.log(number, ALL_NAMESPACES, bytes));
+            }
         };
-        int number = byName ? 0 : number();
-        try (NvmeController controller = drive.attach(NvmeOptions.DEFAULTS)) {
-            ObjectNode facts =
-                    switch (page) {
-                        case "error" -> NvmeFacts.errors(controller);
-                        case "firmware" -> NvmeFacts.firmware(controller);
-                        case "smart" -> NvmeFacts.health(controller);
-                        default -> dump(controller.log(number, ALL_NAMESPACES, bytes));
-                    };
-            Facts.print(spec.commandLine().getOut(), facts, json);
-        }
-        return Gatun.OK;
     }
 
     private int number() {

@@ -1,35 +1,19 @@
 package io.gatun.daemon.cli;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gatun.daemon.target.NvmeFacts;
 import io.gatun.nvme.NvmeController;
-import io.gatun.nvme.NvmeOptions;
-import java.util.concurrent.Callable;
+import java.util.function.Function;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** {@code gatun nvme smart}. */
 @Command(
         name = "smart",
         mixinStandardHelpOptions = true,
         description = "Tells how a drive is: warnings, temperature, wear, errors.")
-final class NvmeSmartCommand implements Callable<Integer> {
-    @Mixin
-    private NvmeAddress drive;
-
-    @Option(names = "--json", description = "Print JSON.")
-    private boolean json;
-
-    @Spec
-    private CommandSpec spec;
-
+final class NvmeSmartCommand extends NvmeQuestion {
     @Override
-    public Integer call() {
-        try (NvmeController controller = drive.attach(NvmeOptions.DEFAULTS)) {
-            Facts.print(spec.commandLine().getOut(), NvmeFacts.health(controller), json);
-        }
-        return Gatun.OK;
+    Function<NvmeController, ObjectNode> question() {
+        return NvmeFacts::health;
     }
 }

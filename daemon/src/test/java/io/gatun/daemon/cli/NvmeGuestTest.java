@@ -1,14 +1,15 @@
 package io.gatun.daemon.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.gatun.daemon.Main;
 import io.gatun.testkit.GuestSuite;
-import io.gatun.testkit.NvmeDisk;
-import io.gatun.testkit.NvmeModel;
 import io.gatun.testkit.Peer;
 import io.gatun.testkit.QemuGuest;
 import io.gatun.testkit.RequiresPeer;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,7 +26,7 @@ class NvmeGuestTest {
     void commandsAndTheWholeChain(String driver) {
         QemuGuest.Builder builder = QemuGuest.builder()
                 .memoryMegabytes(1024)
-                .nvme(NvmeModel.of("gatun-daemon").with(NvmeDisk.ofMegabytes(32)))
+                .nvme(NvmeProgramTest.MODEL)
                 .modules("nvme", driver)
                 .hostFiles();
         if (driver.equals("vfio-pci")) {
@@ -35,11 +36,23 @@ class NvmeGuestTest {
         try (QemuGuest guest = builder.boot()) {
             guest.run("host_files", STEP);
             guest.run("huge_pages 64", STEP);
-            guest.run("pci_driver " + address + " " + driver, STEP);
-            Map<String, String> properties = Map.of(NvmeInGuest.ADDRESS, address);
-            GuestSuite suite = GuestSuite.run(guest, List.of(NvmeInGuest.class), properties, SUITE);
+            List<String> bound = gatun(guest, "pci", "bind", address, "--driver", driver);
+            assertTrue(bound.getLast().endsWith("is with " + driver), bound::toString);
+            Map<String, String> properties = Map.of(NvmeProgramTest.ADDRESS, address);
+            GuestSuite suite = GuestSuite.run(guest, List.of(NvmeProgramTest.class), properties, SUITE);
+            assertEquals(List.of(), suite.skipped());
             assertEquals(3, suite.passed().size(), suite::toString);
+            List<String> back = gatun(guest, "pci", "unbind", address);
+            assertTrue(back.getLast().endsWith("is with nvme"), back::toString);
             guest.powerOff();
         }
+    }
+
+    /** Runs the program itself, on the guest's own kernel. */
+    private static List<String> gatun(QemuGuest guest, String... arguments) {
+        List<String> java = new ArrayList<>(List.of(
+                "--enable-native-access=ALL-UNNAMED", "-cp", GuestSuite.classPath(), Main.class.getName()));
+        java.addAll(List.of(arguments));
+        return guest.java(java, STEP).lines();
     }
 }

@@ -26,7 +26,11 @@ class PciCommandTest {
     private record Outcome(int code, String out, String err) {}
 
     private Outcome run(String... arguments) {
-        List<String> all = new ArrayList<>(List.of("pci"));
+        return run("pci", arguments);
+    }
+
+    private Outcome run(String command, String[] arguments) {
+        List<String> all = new ArrayList<>(List.of(command));
         all.addAll(List.of(arguments));
         if (arguments.length != 0) {
             all.add("--root=" + root);
@@ -63,6 +67,18 @@ class PciCommandTest {
                 controllers.out().lines().toList());
         List<String> all = run("list", "--all").out().lines().toList();
         assertEquals("0000:00:05.0   8086:10d3 020000    -     - -", all.get(2));
+    }
+
+    @Test
+    void listsNvmeControllersByThemselves() {
+        String[] list = {"list"};
+        assertEquals(
+                List.of(
+                        "ADDRESS         ID         DRIVER              NUMA  IOMMU GROUP",
+                        "0000:00:04.0    1b36:0010  nvme                1     12"),
+                run("nvme", list).out().lines().toList());
+        String[] json = {"list", "--json"};
+        assertTrue(run("nvme", json).out().contains("\"traddr\" : \"0000:00:04.0\""));
     }
 
     @Test
