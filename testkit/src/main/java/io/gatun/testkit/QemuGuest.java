@@ -25,8 +25,8 @@ public final class QemuGuest implements AutoCloseable {
 
     private static final String QMP_SOCKET = "qmp.sock";
     private static final int FIRST_NVME_SLOT = 0x10;
-    private static final String PORT = "pcie-root-port,id=port,chassis=1,slot=1,addr=1c.0";
-    private static final String PORT_PLACE = "bus=port";
+    private static final String PORT = "pcie-root-port,id=rootport1,chassis=1,slot=1,addr=1c.0";
+    private static final String PORT_PLACE = "bus=rootport1";
     private static final Duration END_TIMEOUT = Duration.ofSeconds(20);
 
     private final Lab.Workspace workspace;
