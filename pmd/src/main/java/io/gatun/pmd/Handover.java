@@ -63,13 +63,21 @@ final class Handover {
         senders.incrementAndGet();
         try {
             if (!closed) {
-                for (int i = 0; i < count; i++) {
-                    take(from, which[i]);
-                }
-                tell();
+                takeAll(from, which, count);
             }
         } finally {
             senders.decrementAndGet();
+        }
+    }
+
+    private void takeAll(Burst from, int[] which, int count) {
+        try {
+            for (int i = 0; i < count; i++) {
+                take(from, which[i]);
+            }
+        } finally {
+            // Also where the memory of a packet has vanished: those before it are on their way.
+            tell();
         }
     }
 

@@ -28,15 +28,19 @@ final class RingTxQueue extends TxQueue {
         }
         Drop obstacle = null;
         int taken = 0;
-        while (taken < count && (obstacle = fill(burst, which[taken])) == null) {
-            taken++;
+        try {
+            while (taken < count && (obstacle = fill(burst, which[taken])) == null) {
+                taken++;
+            }
+        } finally {
+            // Also where the memory of a packet has vanished: those before it are in the ring.
+            counters().count(burst, which, taken);
+            if (taken != 0 && receiver != null) {
+                receiver.wake();
+            }
         }
-        counters().count(burst, which, taken);
         if (obstacle != null) {
             counters().drop(obstacle, count - taken);
-        }
-        if (taken != 0 && receiver != null) {
-            receiver.wake();
         }
         return taken;
     }

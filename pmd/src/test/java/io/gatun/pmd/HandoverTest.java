@@ -4,11 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
 import io.gatun.linux.Mapping;
 import io.gatun.linux.Memory;
+import io.gatun.linux.MemoryFile;
 import io.gatun.reactor.Reactor;
 import io.gatun.reactor.Reactor.IdlePolicy;
 import java.lang.management.ManagementFactory;
@@ -19,6 +21,8 @@ import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Packets for a queue of another reactor. */
 @Timeout(60)
@@ -137,6 +141,40 @@ class HandoverTest {
             port.tx.send(burst);
         }
         assertEquals(1, frames.received);
+    }
+
+    /** What was taken before is sent all the same. In compiled code the error comes late (Memory). */
+    @ParameterizedTest(name = "after {0} bursts")
+    @ValueSource(ints = {0, 30_000})
+    void aSenderWhoseMemoryVanishesLeavesNothingBehind(int warmUp) {
+        long received = 0;
+        fill(burst, 0, 0, 16);
+        for (int i = 0; i < warmUp; i++) {
+            frames.next[0] = 0;
+            port.tx.send(burst);
+            received += 16;
+            while (frames.received < received) {
+                spin();
+            }
+        }
+        for (int round = 0; round < 300; round++) {
+            try (MemoryFile file = MemoryFile.create("sender", 8192);
+                    Mapping sender = file.map()) {
+                otherBurst.clear();
+                otherBurst.add(memory.address(), LENGTH);
+                for (int i = 0; i < 8; i++) {
+                    otherBurst.add(sender.address() + 4096, LENGTH);
+                }
+                file.setLength(4096);
+                assertThrows(InternalError.class, () -> {
+                    port.tx.send(otherBurst);
+                    Memory.settle();
+                });
+            }
+            owner.submit(() -> {}).join();
+        }
+        assertTrue(frames.received >= received + 300, frames.received + " received");
+        assertEquals(Handover.BUFFERS, port.tx.handover().pool().free());
     }
 
     @Test

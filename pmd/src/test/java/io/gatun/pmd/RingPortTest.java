@@ -3,9 +3,12 @@ package io.gatun.pmd;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gatun.linux.Mapping;
+import io.gatun.linux.Memory;
+import io.gatun.linux.MemoryFile;
 import io.gatun.reactor.Reactor;
 import io.gatun.reactor.Reactor.IdlePolicy;
 import java.util.List;
@@ -62,6 +65,27 @@ class RingPortTest {
         }
     }
 
+    /** Else it would lie there until the next one comes, uncounted. */
+    @Test
+    void whatWasTakenBeforeTheSendersMemoryVanishedArrives() {
+        try (Reactor one = Reactor.start("one", -1, IdlePolicy.ADAPTIVE);
+                RingPort.Pair pair = RingPort.pair("a", List.of(), "b", List.of(one), RingOptions.DEFAULT);
+                MemoryFile file = MemoryFile.create("sender", 8192);
+                Mapping sender = file.map()) {
+            pair.second().forwardTo(frames);
+            fill(0, 1);
+            burst.add(sender.address() + 4096, 64);
+            file.setLength(4096);
+            TxQueue queue = pair.first().txFor(0);
+            assertThrows(InternalError.class, () -> {
+                queue.send(burst);
+                Memory.settle();
+            });
+            awaitReceived(1);
+            assertEquals(1, queue.counters().packets());
+        }
+    }
+
     @Test
     void anEndThatIsClosedTakesNothing() {
         RingPort.Pair pair = RingPort.pair("a", List.of(), "b", List.of(), RingOptions.DEFAULT);
@@ -101,6 +125,7 @@ class RingPortTest {
 
     private void awaitReceived(long count) {
         while (frames.received < count) {
+            assertFalse(Thread.currentThread().isInterrupted(), "timed out");
             Thread.onSpinWait();
         }
     }

@@ -37,6 +37,8 @@ final class TransmitRing {
     /** Packets of the burst being sent that were taken. */
     private int[] sent = new int[Burst.CAPACITY];
 
+    private int sentCount;
+
     /**
      * A ring with its buffers.
      *
@@ -78,14 +80,30 @@ final class TransmitRing {
         if (count > sent.length) {
             sent = new int[count];
         }
-        int taken = 0;
-        int at = 0;
-        for (; at < count; at++) {
+        sentCount = 0;
+        try {
+            int at = fill(burst, which, count);
+            if (at < count) {
+                counters.drop(Drop.NO_BUFFER, count - at);
+            }
+        } finally {
+            // Also where the memory of a packet has vanished: those before it are in the ring.
+            if (ring.publishAvailable()) {
+                queue.kick();
+            }
+            counters.count(burst, sent, sentCount);
+        }
+        return sentCount;
+    }
+
+    /** Puts packets into buffers; returns the first for which there was none. */
+    private int fill(Burst burst, int[] which, int count) {
+        for (int at = 0; at < count; at++) {
             int packet = which[at];
             int length = NetHeader.BYTES + burst.lengths[packet];
             int id = ring.nextId();
             if (id < 0) {
-                break;
+                return at;
             }
             if (length <= usual.lengthBytes()) {
                 put(burst, packet, usual.host(id));
@@ -94,18 +112,11 @@ final class TransmitRing {
                 counters.drop(Drop.TOO_LONG, 1);
                 continue;
             } else if (!sendLong(burst, packet, length, id)) {
-                break;
+                return at;
             }
-            sent[taken++] = packet;
+            sent[sentCount++] = packet;
         }
-        if (ring.publishAvailable()) {
-            queue.kick();
-        }
-        counters.count(burst, sent, taken);
-        if (at < count) {
-            counters.drop(Drop.NO_BUFFER, count - at);
-        }
-        return taken;
+        return count;
     }
 
     private boolean sendLong(Burst burst, int packet, int length, int id) {

@@ -18,6 +18,7 @@ import io.gatun.reactor.Reactor;
 import io.gatun.vhostuser.ControlLoop;
 import io.gatun.vhostuser.ProtocolFeatures;
 import io.gatun.vhostuser.VhostUserFrontend;
+import io.gatun.vring.VirtioFeatures;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -31,6 +32,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A port at its socket: the link, as the front-end starts, enables and stops rings; MTU and announcements. */
 @Timeout(60)
@@ -244,6 +247,40 @@ class VhostPortTest {
             assertEquals(VirtioNet.S_LINK_UP, config.getShort(VirtioNet.CONFIG_STATUS));
             assertEquals(3, config.getShort(VirtioNet.CONFIG_MAX_VIRTQUEUE_PAIRS));
             assertEquals(9000, config.getShort(VirtioNet.CONFIG_MTU));
+        }
+    }
+
+    @ParameterizedTest(name = "offloads={0}")
+    @ValueSource(booleans = {true, false})
+    void everyFeatureIsOfferedThatThereIs(boolean offloads) {
+        long always = VirtioFeatures.VERSION_1
+                | VirtioFeatures.INDIRECT_DESC
+                | VirtioFeatures.EVENT_IDX
+                | VirtioFeatures.RING_PACKED
+                | VirtioFeatures.IN_ORDER
+                | VirtioNet.F_MRG_RXBUF
+                | VirtioNet.F_STATUS
+                | VirtioNet.F_GUEST_ANNOUNCE
+                | VirtioNet.F_MQ;
+        long unfinished = VirtioNet.F_CSUM
+                | VirtioNet.F_GUEST_CSUM
+                | VirtioNet.F_GUEST_TSO4
+                | VirtioNet.F_GUEST_TSO6
+                | VirtioNet.F_GUEST_ECN
+                | VirtioNet.F_GUEST_USO4
+                | VirtioNet.F_GUEST_USO6
+                | VirtioNet.F_HOST_TSO4
+                | VirtioNet.F_HOST_TSO6
+                | VirtioNet.F_HOST_ECN
+                | VirtioNet.F_HOST_USO;
+        try (VhostPort _ = port(VhostPortOptions.DEFAULTS.withQueues(2).withOffloads(offloads));
+                VhostUserFrontend device =
+                        VhostUserFrontend.connect(folder.resolve("net.sock"), Duration.ofSeconds(20))) {
+            assertEquals(always | (offloads ? unfinished : 0), device.features());
+            assertEquals(
+                    ProtocolFeatures.RARP | ProtocolFeatures.MTU | ProtocolFeatures.MQ,
+                    device.protocolFeatures()
+                            & (ProtocolFeatures.RARP | ProtocolFeatures.MTU | ProtocolFeatures.MQ));
         }
     }
 
