@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.code_intelligence.jazzer.junit.FuzzTest;
 import io.gatun.linux.Errno;
 import io.gatun.linux.EventFd;
 import io.gatun.linux.Fd;
@@ -15,6 +16,7 @@ import io.gatun.linux.Mapping;
 import io.gatun.linux.Memory;
 import io.gatun.linux.MemoryFile;
 import io.gatun.linux.UnixSocket;
+import io.gatun.testkit.Fuzz;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.invoke.MethodHandle;
@@ -24,7 +26,9 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
+import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -73,6 +77,7 @@ class HostileFrontendTest {
         steps.add(TestGuest::shareMemory);
         steps.add(g -> g.makeQueue(0, 8));
         steps.add(g -> g.setNum(0, 8));
+        steps.add(g -> g.setBase(0, g.isPacked() ? 0x8000_8000 : 0));
         steps.add(g -> g.setAddress(0));
         steps.add(g -> g.setCall(0));
         steps.add(g -> g.setError(0));
@@ -253,44 +258,65 @@ class HostileFrontendTest {
 
     @Test
     void randomBytesEndTheConnectionAndNothingElse() {
-        java.util.Random random = new java.util.Random(4711);
-        for (int round = 0; round < 60; round++) {
-            try (TestGuest guest = connect()) {
-                if (round % 2 == 0) {
-                    guest.setUp(0, 8);
-                }
-                byte[] noise = new byte[random.nextInt(300)];
-                random.nextBytes(noise);
-                guest.raw.trySendBytes(noise);
-            }
+        Fuzz.rounds(this::sendBytes);
+    }
+
+    @Test
+    void randomMessagesEndTheConnectionAndNothingElse() {
+        Fuzz.rounds(this::sendMessages);
+    }
+
+    @Tag("fuzz")
+    @FuzzTest
+    @Timeout(value = 1, unit = TimeUnit.DAYS)
+    void fuzzBytes(byte[] input) {
+        sendBytes(Fuzz.choices(input));
+    }
+
+    @Tag("fuzz")
+    @FuzzTest
+    @Timeout(value = 1, unit = TimeUnit.DAYS)
+    void fuzzMessages(byte[] input) {
+        sendMessages(Fuzz.choices(input));
+    }
+
+    /** As many steps of a handshake as may be, and then bytes without a meaning. */
+    private void sendBytes(RandomGenerator random) {
+        try (TestGuest guest = connect()) {
+            handshake(guest, random);
+            byte[] noise = new byte[random.nextInt(300)];
+            random.nextBytes(noise);
+            guest.raw.trySendBytes(noise);
         }
     }
 
-    /** Legal headers with random requests, payloads and descriptors: seeded, so that a failure can be repeated. */
-    @ParameterizedTest
-    @ValueSource(longs = {1, 2, 3, 4})
-    void randomMessagesEndTheConnectionAndNothingElse(long seed) {
-        java.util.Random random = new java.util.Random(seed);
-        for (int round = 0; round < 25; round++) {
-            try (TestGuest guest = connect()) {
-                if (random.nextBoolean()) {
-                    guest.setUp(0, 8);
-                } else {
-                    guest.raw.send(RawFrontend.SET_PROTOCOL_FEATURES, bytes(TestGuest.ALL_PROTOCOL));
-                }
-                for (int i = 0; i < 8; i++) {
-                    int request = 1 + random.nextInt(42);
-                    byte[] payload = new byte[random.nextInt(4) == 0 ? random.nextInt(80) : plausibleSize(request)];
-                    for (int at = 0; at < payload.length; at++) {
-                        payload[at] = (byte) (random.nextInt(3) == 0 ? random.nextInt(256) : 0);
-                    }
-                    int[] fds = new int[random.nextInt(3)];
-                    Arrays.fill(fds, random.nextBoolean() ? guest.file.fd().value() : guest.calls[0].fd().value());
-                    guest.raw.trySendBytes(message(request, 1 | random.nextInt(2) * 8, payload), fds);
-                }
-                LockSupport.parkNanos(2_000_000);
+    /** As many steps of a handshake as may be, and then legal headers with random payloads and descriptors. */
+    private void sendMessages(RandomGenerator random) {
+        try (TestGuest guest = connect()) {
+            handshake(guest, random);
+            for (int i = 0; i < 8; i++) {
+                sendAnything(guest, random);
             }
+            // Without a pause the connection often ends before the back-end has read anything.
+            LockSupport.parkNanos(random.nextInt(2_000_000));
         }
+    }
+
+    private static void handshake(TestGuest guest, RandomGenerator random) {
+        guest.features = random.nextBoolean() ? 1L << 32 : 1L << 32 | 1L << 34;
+        List<Consumer<TestGuest>> steps = steps();
+        steps.subList(0, random.nextInt(steps.size() + 1)).forEach(step -> step.accept(guest));
+    }
+
+    private static void sendAnything(TestGuest guest, RandomGenerator random) {
+        int request = 1 + random.nextInt(42);
+        byte[] payload = new byte[random.nextInt(4) == 0 ? random.nextInt(80) : plausibleSize(request)];
+        for (int at = 0; at < payload.length; at++) {
+            payload[at] = (byte) (random.nextInt(3) == 0 ? random.nextInt(256) : 0);
+        }
+        int[] fds = new int[random.nextInt(3)];
+        Arrays.fill(fds, random.nextBoolean() ? guest.file.fd().value() : guest.calls[0].fd().value());
+        guest.raw.trySendBytes(message(request, 1 | random.nextInt(2) * 8, payload), fds);
     }
 
     private static int plausibleSize(int request) {

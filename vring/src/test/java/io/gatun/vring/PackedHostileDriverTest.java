@@ -12,8 +12,6 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.gatun.linux.Memory;
-import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -410,46 +408,6 @@ class PackedHostileDriverTest {
         assertFalse(device.replaceMemory(GuestMemory.EMPTY));
         assertTrue(device.brokenReason().contains("descriptor ring"), device.brokenReason());
         assertFalse(device.publishUsed());
-    }
-
-    @Test
-    @DisplayName("§2.8: ten thousand rings of garbage: a broken queue at worst, and never an access outside memory")
-    void garbage() {
-        Random random = new Random(42);
-        for (int round = 0; round < 10_000; round++) {
-            int wrap = random.nextInt(2);
-            for (int slot = 0; slot < SIZE; slot++) {
-                int flags = random.nextInt(8) == 0
-                        ? random.nextInt(1 << 16)
-                        : RawPackedRing.available(wrap) | random.nextInt(8);
-                ring.descriptor(slot, anyAddress(random), anyLength(random), random.nextInt(1 << 16), flags);
-                // Tables that may be pointed at.
-                ring.descriptorAt(
-                        buffer + 16L * slot,
-                        anyAddress(random),
-                        anyLength(random),
-                        random.nextInt(1 << 16),
-                        random.nextInt(1 << 16));
-            }
-            long features = VirtioFeatures.INDIRECT_DESC | (random.nextBoolean() ? VirtioFeatures.EVENT_IDX : 0);
-            PackedDeviceQueue queue = new PackedDeviceQueue(
-                    ring.config(features, RawPackedRing.base(random.nextInt(SIZE), wrap)));
-            Memory.putInt(ring.guest.host(ring.driverEvent), random.nextInt());
-            for (int i = 0; i < 2 * SIZE && queue.pop(chain); i++) {
-                assertTrue(chain.segmentCount > 0 && chain.descriptorCount <= SIZE);
-                queue.putUsed(chain, chain.writableBytes);
-                queue.publishUsed();
-            }
-            queue.armKicks();
-        }
-    }
-
-    private long anyAddress(Random random) {
-        return random.nextInt(4) == 0 ? random.nextLong() : buffer + random.nextInt(4096);
-    }
-
-    private static long anyLength(Random random) {
-        return random.nextInt(4) == 0 ? random.nextLong() & 0xffff_ffffL : 16L * random.nextInt(8);
     }
 
     private static QueueConfig with(QueueConfig good, long descriptors, long avail, long used) {
