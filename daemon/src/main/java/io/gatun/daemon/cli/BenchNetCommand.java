@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -69,23 +70,12 @@ final class BenchNetCommand implements Callable<Integer> {
     @Option(names = "--verify", description = "Check every byte of every packet that comes (rx, echo).")
     private boolean verify;
 
-    @Option(names = "--time", paramLabel = "SECONDS", defaultValue = "5", description = "How long to measure (5).")
-    private double seconds;
-
-    @Option(names = "--ramp", paramLabel = "SECONDS", defaultValue = "1",
-            description = "How long to run before measuring (1).")
-    private double rampSeconds;
-
-    @Option(names = {"--core", "--cores"}, paramLabel = "LIST",
-            description = "Processors to pin the queues' threads to.")
-    private String cores;
+    @Mixin
+    private BenchTimes times;
 
     @Option(names = "--hugepages", paramLabel = "WHEN", defaultValue = "auto",
             description = "auto, always or never (auto).")
     private String hugepages;
-
-    @Option(names = "--json", description = "Print the result as JSON.")
-    private boolean json;
 
     @Spec
     private CommandSpec spec;
@@ -114,7 +104,7 @@ final class BenchNetCommand implements Callable<Integer> {
             progress.println("gatun: " + e.getMessage());
             return Gatun.FAILED;
         }
-        if (json) {
+        if (times.json()) {
             out.println(Json.pretty(Json.MAPPER.valueToTree(result.toMap())));
         } else {
             print(out, result);
@@ -134,11 +124,8 @@ final class BenchNetCommand implements Callable<Integer> {
                     .withMode(Mode.of(mode), (int) Math.min(bytes, Integer.MAX_VALUE), verify)
                     .withRings(queues, packed, inOrder, !notMergeable)
                     .withWindow(window)
-                    .withTimes(
-                            BenchArguments.duration("--time", seconds),
-                            BenchArguments.duration("--ramp", rampSeconds),
-                            Duration.ofSeconds(10))
-                    .withPlaces(CoreList.parse("--core", cores), BenchArguments.hugepages(hugepages));
+                    .withTimes(times.time(), times.ramp(), Duration.ofSeconds(10))
+                    .withPlaces(times.cores(), BenchArguments.hugepages(hugepages));
         } catch (IllegalArgumentException e) {
             throw new UsageException("bench net: " + e.getMessage());
         }

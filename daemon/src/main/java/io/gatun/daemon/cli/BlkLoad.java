@@ -9,6 +9,7 @@ import io.gatun.daemon.bench.BlkBenchResult;
 import io.gatun.daemon.rpc.Json;
 import java.io.PrintWriter;
 import java.util.Locale;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -34,25 +35,14 @@ final class BlkLoad {
             description = "Queues, one thread each (1).")
     private int queues;
 
-    @Option(names = "--time", paramLabel = "SECONDS", defaultValue = "5", description = "How long to measure (5).")
-    private double seconds;
-
-    @Option(names = "--ramp", paramLabel = "SECONDS", defaultValue = "1",
-            description = "How long to run before measuring (1).")
-    private double rampSeconds;
+    @Mixin
+    private BenchTimes times;
 
     @Option(names = "--verify", description = "Stamp every block and check what is read; overwrites the disk.")
     private boolean verify;
 
-    @Option(names = {"--core", "--cores"}, paramLabel = "LIST",
-            description = "Processors to pin the queues' threads to.")
-    private String cores;
-
     @Option(names = "--span", paramLabel = "SIZE", description = "Use only this much of the disk.")
     private String span;
-
-    @Option(names = "--json", description = "Print the result as JSON.")
-    private boolean json;
 
     @Spec(Spec.Target.MIXEE)
     private CommandSpec spec;
@@ -64,10 +54,10 @@ final class BlkLoad {
                     .blockSizeBytes((int) Math.min(BenchArguments.size("--bs", blockSize), Integer.MAX_VALUE))
                     .queueDepth(queueDepth)
                     .queues(queues)
-                    .time(BenchArguments.duration("--time", seconds))
-                    .ramp(BenchArguments.duration("--ramp", rampSeconds))
+                    .time(times.time())
+                    .ramp(times.ramp())
                     .verify(verify)
-                    .cores(CoreList.parse("--core", cores));
+                    .cores(times.cores());
             if (readPercent != null) {
                 options.readPercent(readPercent);
             }
@@ -98,7 +88,7 @@ final class BlkLoad {
             progress.println("gatun: " + e.getMessage());
             return Gatun.FAILED;
         }
-        if (json) {
+        if (times.json()) {
             out.println(Json.pretty(Json.MAPPER.valueToTree(result.toMap())));
         } else {
             print(out, result);
