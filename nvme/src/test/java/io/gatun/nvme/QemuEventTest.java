@@ -81,7 +81,7 @@ class QemuEventTest {
             try (VerifiedIo io = new VerifiedIo(drive.controller(), second.namespace(), 4, 4096, 0)) {
                 io.verify(0, 16, 1);
             }
-            assertEquals(3, changes.get());
+            Waiting.until("listeners were told each time", () -> changes.get() == 3);
             assertEquals(0, drive.controller().resets());
         }
     }

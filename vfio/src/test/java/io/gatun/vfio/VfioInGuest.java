@@ -74,6 +74,8 @@ class VfioInGuest {
                         DmaBuffer ordinary = memory.allocate(AdminQueue.BYTES);
                         EventFd first = EventFd.create();
                         EventFd second = EventFd.create()) {
+                    assertTrue(huge.isHuge());
+                    assertFalse(ordinary.isHuge());
                     assertEquals(2 << 20, memory.contiguousBytes(huge.address()));
                     assertEquals(AdminQueue.BYTES, memory.contiguousBytes(ordinary.address()));
                     device.reserveVectors(List.of(first, second));
