@@ -86,7 +86,7 @@ class NetBenchTest {
             int mappings = Mapping.openCount();
             run(options());
             // The server lets go of a front-end in its own time.
-            for (int i = 0; i < 500 && Fd.openCount() > fds; i++) {
+            for (int i = 0; i < 500 && (Fd.openCount() > fds || Mapping.openCount() > mappings); i++) {
                 LockSupport.parkNanos(10_000_000);
             }
             assertTrue(Fd.openCount() <= fds, Fd.openCount() + " descriptors instead of " + fds);
