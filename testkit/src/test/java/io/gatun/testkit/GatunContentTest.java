@@ -38,6 +38,9 @@ class GatunContentTest {
     private static final int SERVER_CORE = 0;
     private static final int DPDK_CORE = Math.min(1, Runtime.getRuntime().availableProcessors() - 1);
 
+    /** A window of packets went there and back; how many more in that time depends on what else runs here. */
+    private static final long FEW = 128;
+
     private static SwitchServer gatun;
     private static Lab.Workspace folder;
 
@@ -189,7 +192,7 @@ class GatunContentTest {
             assertEquals(0, result.path("faults").asLong(-1), result::toPrettyString);
             assertEquals(0, result.path("lost").asLong(-1), () -> result.toPrettyString() + gatun.portInfo(port));
             long checked = result.path("verified_packets").asLong();
-            assertTrue(checked > 1000, result::toPrettyString);
+            assertTrue(checked > FEW, result::toPrettyString);
             return checked;
         } finally {
             gatun.rpc().call("loop_delete", RpcClient.params().put("name", name.asText()));
