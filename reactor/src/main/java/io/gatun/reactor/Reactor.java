@@ -26,6 +26,8 @@ import org.slf4j.LoggerFactory;
  * compiled code, perhaps in a call of another poller, which would lose what it was at. So where there are several, each
  * call is settled before the next one; a poller that is alone is to blame whenever it surfaces.
  *
+ * <p>Longer than a file should be: a thread's whole life on one page, with what may go wrong at each point of it.
+ *
  * <p><b>Thread-safety:</b> {@link #execute}, {@link #submit}, {@link #wake}, {@link #quiesce}, {@link #close} and the
  * counters are for any thread. {@link #add}, {@link #remove}, {@link #watch} and {@link #unwatch} are for the reactor's
  * own thread, that is for commands and pollers. What happened before {@code execute} is visible to the command.

@@ -2,7 +2,6 @@ package io.gatun.vhostuser;
 
 import io.gatun.linux.Errno;
 import io.gatun.linux.UnixSocket;
-import java.nio.ByteBuffer;
 import java.time.Duration;
 
 /**
@@ -16,6 +15,7 @@ final class FrontendChannel implements AutoCloseable {
     private final MessageReader reader;
     private final MessageWriter writer;
     private final long timeoutNanos;
+    private boolean replyAck;
 
     /**
      * Takes ownership of a connected socket.
@@ -68,6 +68,34 @@ final class FrontendChannel implements AutoCloseable {
                     name, peer, reply.request(), reply.flags(), request.request(), MessageLayout.REPLY_FLAGS));
         }
         return reply;
+    }
+
+    /** REPLY_ACK was negotiated: {@link #acknowledged} asks for a result from now on. */
+    void expectResults() {
+        replyAck = true;
+    }
+
+    /**
+     * Sends a request that has no reply of its own, and waits until the back-end has handled it; throws {@link
+     * FrontendException} where it says that it refused.
+     */
+    void acknowledged(Message request) {
+        if (!replyAck) {
+            send(request);
+            barrier();
+            return;
+        }
+        int flags = request.flags() | MessageLayout.NEED_REPLY;
+        Message asking = new Message(request.request(), flags, request.payload(), request.descriptors());
+        long error = callForNumber(asking);
+        if (error != 0) {
+            throw new FrontendException(name(request) + ": " + peer + " refused it (error " + error + ")");
+        }
+    }
+
+    /** Waits until the back-end has handled everything sent before. */
+    void barrier() {
+        callForNumber(Message.request(Request.GET_FEATURES));
     }
 
     /** Sends a request and waits for a reply that carries one number and no descriptor. */
@@ -133,10 +161,6 @@ final class FrontendChannel implements AutoCloseable {
         } catch (ProtocolViolation unknown) {
             return "request " + message.request();
         }
-    }
-
-    static ByteBuffer nothing() {
-        return Message.buffer(0);
     }
 
     @Override

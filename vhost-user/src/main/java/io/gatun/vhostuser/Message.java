@@ -16,6 +16,16 @@ import java.util.List;
  * @param descriptors attached and not taken, in order
  */
 record Message(int request, int flags, ByteBuffer payload, List<Fd> descriptors) implements AutoCloseable {
+    /** A request without a payload. */
+    static Message request(int request) {
+        return request(request, buffer(0));
+    }
+
+    /** A request with one number. */
+    static Message request(int request, long value) {
+        return request(request, u64(value));
+    }
+
     static Message request(int request, ByteBuffer payload, Fd... descriptors) {
         return new Message(request, MessageLayout.REQUEST_FLAGS, payload, new ArrayList<>(List.of(descriptors)));
     }

@@ -32,6 +32,9 @@ import java.util.List;
  * <p>Requests whose effect matters are acknowledged: through REPLY_ACK where it was negotiated, else by the answer to a
  * GET_FEATURES that is sent after them. Source: QEMU {@code docs/interop/vhost-user.rst}.
  *
+ * <p>Longer than a file should be, as a list of what a front-end can ask for, one short method each; how a question is
+ * put and answered is {@link FrontendChannel}'s.
+ *
  * <p><b>Thread-safety:</b> one thread; each queue may belong to another one.
  */
 public final class VhostUserFrontend implements AutoCloseable {
@@ -67,15 +70,15 @@ public final class VhostUserFrontend implements AutoCloseable {
     private VhostUserFrontend(FrontendChannel channel, long wantedProtocolFeatures) {
         this.channel = channel;
         try {
-            this.offered = channel.callForNumber(request(Request.GET_FEATURES));
+            this.offered = channel.callForNumber(Message.request(Request.GET_FEATURES));
             this.protocolFeatures = negotiateProtocol(wantedProtocolFeatures);
             this.queueLimit = has(ProtocolFeatures.MQ)
-                    ? Math.clamp(channel.callForNumber(request(Request.GET_QUEUE_NUM)), 0, queues.length)
+                    ? Math.clamp(channel.callForNumber(Message.request(Request.GET_QUEUE_NUM)), 0, queues.length)
                     : queues.length;
             if (has(ProtocolFeatures.BACKEND_REQ)) {
                 openBackendChannel();
             }
-            send(request(Request.SET_OWNER));
+            channel.send(Message.request(Request.SET_OWNER));
         } catch (Throwable t) {
             close();
             throw t;
@@ -170,7 +173,7 @@ public final class VhostUserFrontend implements AutoCloseable {
             setStatus(0);
             setStatus(STATUS_ACKNOWLEDGE | STATUS_DRIVER);
         }
-        acknowledged(number(Request.SET_FEATURES, features | (offered & ProtocolFeatures.VIRTIO_BIT)));
+        channel.acknowledged(Message.request(Request.SET_FEATURES, features | (offered & ProtocolFeatures.VIRTIO_BIT)));
         if (has(ProtocolFeatures.STATUS)) {
             setStatus(STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK);
             if ((getStatus() & STATUS_FEATURES_OK) == 0) {
@@ -199,19 +202,19 @@ public final class VhostUserFrontend implements AutoCloseable {
     public void writeConfig(int offset, byte[] value, boolean migration) {
         int flags = migration ? MessageLayout.CONFIG_MIGRATION : MessageLayout.CONFIG_WRITABLE;
         ByteBuffer config = new Payload.Config(offset, flags, ByteBuffer.wrap(value)).encode();
-        acknowledged(Message.request(Request.SET_CONFIG, config));
+        channel.acknowledged(Message.request(Request.SET_CONFIG, config));
     }
 
     /** Tells a network device the MTU in bytes, before its queues are started; needs MTU. */
     public void setMtu(int bytes) {
-        acknowledged(number(Request.NET_SET_MTU, bytes));
+        channel.acknowledged(Message.request(Request.NET_SET_MTU, bytes));
     }
 
     /** Has a network device tell its network that the driver's address, six bytes, is here now; needs RARP. */
     public void announce(byte[] macAddress) {
         ByteBuffer payload = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
         payload.put(0, macAddress);
-        acknowledged(Message.request(Request.SEND_RARP, payload));
+        channel.acknowledged(Message.request(Request.SEND_RARP, payload));
     }
 
     /** Replaces the whole memory table; {@code memory} stays the caller's and must outlive this front-end. */
@@ -224,24 +227,24 @@ public final class VhostUserFrontend implements AutoCloseable {
         ByteBuffer table = Payload.MemoryRegion.encodeTable(
                 regions.stream().map(SharedMemory.Region::toPayload).toList());
         Fd[] files = regions.stream().map(r -> r.file().fd().duplicate()).toArray(Fd[]::new);
-        acknowledged(Message.request(Request.SET_MEM_TABLE, table, files));
+        channel.acknowledged(Message.request(Request.SET_MEM_TABLE, table, files));
         this.memory = memory;
     }
 
     /** How many regions the back-end takes one by one; needs CONFIGURE_MEM_SLOTS. */
     public long memorySlots() {
-        return channel.callForNumber(request(Request.GET_MAX_MEM_SLOTS));
+        return channel.callForNumber(Message.request(Request.GET_MAX_MEM_SLOTS));
     }
 
     /** Shares one more region; needs CONFIGURE_MEM_SLOTS. */
     public void addRegion(SharedMemory.Region region) {
         Fd file = region.file().fd().duplicate();
-        acknowledged(Message.request(Request.ADD_MEM_REG, region.toPayload().encode(), file));
+        channel.acknowledged(Message.request(Request.ADD_MEM_REG, region.toPayload().encode(), file));
     }
 
     /** Takes a region away from the back-end; needs CONFIGURE_MEM_SLOTS. */
     public void removeRegion(SharedMemory.Region region) {
-        acknowledged(Message.request(Request.REM_MEM_REG, region.toPayload().encode()));
+        channel.acknowledged(Message.request(Request.REM_MEM_REG, region.toPayload().encode()));
     }
 
     /**
@@ -271,16 +274,16 @@ public final class VhostUserFrontend implements AutoCloseable {
     public void resumeQueue(FrontendQueue queue, int base) {
         int index = queue.index();
         DriverQueue ring = queue.driver();
-        acknowledged(state(Request.SET_VRING_NUM, index, ring.size()));
-        acknowledged(state(Request.SET_VRING_BASE, index, base));
-        acknowledged(Message.request(
+        channel.acknowledged(state(Request.SET_VRING_NUM, index, ring.size()));
+        channel.acknowledged(state(Request.SET_VRING_BASE, index, base));
+        channel.acknowledged(Message.request(
                 Request.SET_VRING_ADDR,
                 new Payload.VringAddress(
                                 index, 0, ring.descriptorAddress(), ring.usedAddress(), ring.availAddress(), 0)
                         .encode()));
-        acknowledged(eventFd(Request.SET_VRING_CALL, index, queue.callFd()));
-        acknowledged(eventFd(Request.SET_VRING_ERR, index, queue.errorFd()));
-        acknowledged(eventFd(Request.SET_VRING_KICK, index, queue.kickFd()));
+        channel.acknowledged(eventFd(Request.SET_VRING_CALL, index, queue.callFd()));
+        channel.acknowledged(eventFd(Request.SET_VRING_ERR, index, queue.errorFd()));
+        channel.acknowledged(eventFd(Request.SET_VRING_KICK, index, queue.kickFd()));
         queues[index] = queue;
         setEnabled(index, true);
         if (has(ProtocolFeatures.STATUS) && (getStatus() & STATUS_DRIVER_OK) == 0) {
@@ -293,7 +296,7 @@ public final class VhostUserFrontend implements AutoCloseable {
     /** Enables or disables a queue; without protocol features every queue is enabled from its start. */
     public void setEnabled(int index, boolean enabled) {
         if ((offered & ProtocolFeatures.VIRTIO_BIT) != 0) {
-            acknowledged(state(Request.SET_VRING_ENABLE, index, enabled ? 1 : 0));
+            channel.acknowledged(state(Request.SET_VRING_ENABLE, index, enabled ? 1 : 0));
         }
     }
 
@@ -326,22 +329,22 @@ public final class VhostUserFrontend implements AutoCloseable {
     /** Gives the back-end a buffer that it, or its predecessor, has made; before the queues are started. */
     public void setInflight(InflightRegion region) {
         Fd file = region.file().duplicate();
-        acknowledged(Message.request(Request.SET_INFLIGHT_FD, region.toPayload().encode(), file));
+        channel.acknowledged(Message.request(Request.SET_INFLIGHT_FD, region.toPayload().encode(), file));
     }
 
     /** Sets the virtio device status; needs STATUS. */
     public void setStatus(int status) {
-        acknowledged(number(Request.SET_STATUS, status));
+        channel.acknowledged(Message.request(Request.SET_STATUS, status));
     }
 
     /** The virtio device status; needs STATUS. */
     public int getStatus() {
-        return (int) channel.callForNumber(request(Request.GET_STATUS));
+        return (int) channel.callForNumber(Message.request(Request.GET_STATUS));
     }
 
     /** Resets the device and stops its queues; needs RESET_DEVICE. */
     public void resetDevice() {
-        acknowledged(request(Request.RESET_DEVICE));
+        channel.acknowledged(Message.request(Request.RESET_DEVICE));
     }
 
     /**
@@ -382,7 +385,7 @@ public final class VhostUserFrontend implements AutoCloseable {
 
     /** Waits until the back-end has handled everything sent before. */
     public void barrier() {
-        channel.callForNumber(request(Request.GET_FEATURES));
+        channel.barrier();
     }
 
     /** Takes a queue out of this front-end's care, to resume it on another one; the caller closes it. */
@@ -408,8 +411,11 @@ public final class VhostUserFrontend implements AutoCloseable {
         if ((offered & ProtocolFeatures.VIRTIO_BIT) == 0) {
             return 0;
         }
-        long chosen = channel.callForNumber(request(Request.GET_PROTOCOL_FEATURES)) & wanted;
-        send(number(Request.SET_PROTOCOL_FEATURES, chosen));
+        long chosen = channel.callForNumber(Message.request(Request.GET_PROTOCOL_FEATURES)) & wanted;
+        channel.send(Message.request(Request.SET_PROTOCOL_FEATURES, chosen));
+        if ((chosen & ProtocolFeatures.REPLY_ACK) != 0) {
+            channel.expectResults();
+        }
         return chosen;
     }
 
@@ -417,40 +423,13 @@ public final class VhostUserFrontend implements AutoCloseable {
         UnixSocket[] pair = UnixSocket.pair();
         backendChannel = new FrontendChannel(channel.peer(), pair[0], Duration.ofSeconds(1));
         try (UnixSocket theirs = pair[1]) {
-            acknowledged(Message.request(
-                    Request.SET_BACKEND_REQ_FD, FrontendChannel.nothing(), theirs.fd().duplicate()));
+            channel.acknowledged(Message.request(
+                    Request.SET_BACKEND_REQ_FD, Message.buffer(0), theirs.fd().duplicate()));
         }
     }
 
     private boolean has(long protocolFeature) {
         return (protocolFeatures & protocolFeature) != 0;
-    }
-
-    private void send(Message request) {
-        channel.send(request);
-    }
-
-    private void acknowledged(Message request) {
-        if (!has(ProtocolFeatures.REPLY_ACK)) {
-            channel.send(request);
-            barrier();
-            return;
-        }
-        int flags = request.flags() | MessageLayout.NEED_REPLY;
-        Message asking = new Message(request.request(), flags, request.payload(), request.descriptors());
-        long error = channel.callForNumber(asking);
-        if (error != 0) {
-            throw new FrontendException(
-                    FrontendChannel.name(request) + ": " + channel.peer() + " refused it (error " + error + ")");
-        }
-    }
-
-    private static Message request(int request) {
-        return Message.request(request, FrontendChannel.nothing());
-    }
-
-    private static Message number(int request, long value) {
-        return Message.request(request, Message.u64(value));
     }
 
     private static Message state(int request, int index, int num) {

@@ -25,6 +25,9 @@ import io.gatun.linux.Memory;
  * <p>A position in the ring is a slot and the flags that a descriptor there has if it is available, or used, on the
  * present lap: comparing flags is all that the wrap counters are for.
  * What is given back is {@link PackedUsed}'s.
+ *
+ * <p>Longer than a file should be: what is left reads one position that only this class moves, chain by chain, in runs
+ * or from the in-flight copies, and the compiler inlines it as one.
  */
 public final class PackedDeviceQueue extends DeviceQueue {
     private final boolean eventIndex;

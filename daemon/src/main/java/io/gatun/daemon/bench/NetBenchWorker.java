@@ -19,6 +19,8 @@ import org.HdrHistogram.Histogram;
  * <p>The clock is read once per burst. In {@link Mode#ECHO} a stream has so many packets on their way as the window
  * allows; a number that is skipped is a packet lost, and if nothing comes for a while all of them are.
  *
+ * <p>Longer than a file should be: sending, receiving and echo share the state of one loop that never waits.
+ *
  * <p><b>Thread-safety:</b> {@link #run} belongs to the pair's thread. {@link #sent}, {@link #received}, {@link #lost}
  * and {@link #stop} are for any thread, the results for whoever has joined the thread.
  */
