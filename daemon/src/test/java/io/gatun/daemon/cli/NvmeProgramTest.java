@@ -159,6 +159,13 @@ class NvmeProgramTest {
             assertTrue(health.path("host_write_commands").longValue() > 0, health::toString);
             String config = gatun("rpc", "-s", directory.resolve("rpc.sock").toString(), "save_config");
             assertTrue(config.contains("bdev_nvme_attach_controller"), config);
+
+            rpc.call("vhost_delete_controller", Json.MAPPER.readTree("{\"ctrlr\":\"" + socket + "\"}"));
+            rpc.call("bdev_nvme_detach_controller", Json.MAPPER.readTree("{\"name\":\"nv0\"}"));
+            String again = "{\"name\":\"nv1\",\"trtype\":\"PCIe\",\"traddr\":\"" + address + "\"}";
+            JsonNode disks = rpc.call("bdev_nvme_attach_controller", Json.MAPPER.readTree(again));
+            assertEquals("[\"nv1n1\"]", disks.toString());
+            assertEquals(1, rpc.call("bdev_get_bdevs", null).size());
         } finally {
             daemon.stop();
             serving.join();
