@@ -12,6 +12,7 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.regex.Pattern;
 
 /**
  * Owns one file descriptor and closes it once.
@@ -20,6 +21,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * after a close uses a number that may by then be another file's: owners close last.
  */
 public final class Fd implements AutoCloseable {
+    private static final Pattern OF_THE_JVM = Pattern.compile("/(proc|sys)/.*|.*\\.(jar|class)|/dev/u?random");
     private static final MethodHandle CLOSE = Native.bind("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
 
     private static final MethodHandle FCNTL =
@@ -69,8 +71,8 @@ public final class Fd implements AutoCloseable {
     }
 
     /**
-     * How many descriptors this process has open: what leak tests count. Files of {@code /proc} and {@code /sys} are
-     * left out, since the JVM looks into them at any moment.
+     * How many descriptors this process has open: what leak tests count. Those that the JVM opens at any moment for
+     * itself are left out: files of {@code /proc} and {@code /sys}, classes, and its sources of random numbers.
      */
     public static int openCount() {
         int count = 0;
@@ -86,9 +88,7 @@ public final class Fd implements AutoCloseable {
 
     private static boolean isLasting(Path link) {
         try {
-            Path target = Files.readSymbolicLink(link);
-            // Jars are the JVM's, which opens them when it likes.
-            return !target.startsWith("/proc") && !target.startsWith("/sys") && !target.toString().endsWith(".jar");
+            return !OF_THE_JVM.matcher(Files.readSymbolicLink(link).toString()).matches();
         } catch (IOException closedMeanwhile) {
             return false;
         }

@@ -97,8 +97,8 @@ class MessageTest {
         setProtocol(TestGuest.ALL_PROTOCOL);
         int before = Fd.openCount();
         raw.ok(RawFrontend.SET_LOG_FD, bytes(), guest.calls[0].fd().value());
-        // The JVM may be looking into a file of its own at this moment.
-        BackendLab.await("the descriptor's end", () -> Fd.openCount() == before);
+        // The JVM may have had a file of its own open, or the connection before one of its.
+        BackendLab.await("the descriptor's end", () -> Fd.openCount() <= before);
     }
 
     @Test
