@@ -125,13 +125,20 @@ final class Session {
                 }, loop);
     }
 
-    /** Tells the device of the mappings that are new in a table. */
+    /** Tells the device of the mappings that are new in a table; if it throws, none of them is left. */
     private void announce(MemoryTable replacement) {
-        List<Mapping> before = memory.mappings();
-        for (Mapping mapping : replacement.mappings()) {
-            if (!before.contains(mapping)) {
+        List<Mapping> added = new ArrayList<>(replacement.mappings());
+        added.removeAll(memory.mappings());
+        int announced = 0;
+        try {
+            for (Mapping mapping : added) {
                 device.memoryAdded(mapping.address(), mapping.lengthBytes());
+                announced++;
             }
+        } catch (Throwable t) {
+            added.subList(0, announced).forEach(this::unmap);
+            added.subList(announced, added.size()).forEach(Mapping::close);
+            throw t;
         }
     }
 
@@ -140,9 +147,12 @@ final class Session {
         retired.clear();
     }
 
+    /** A device that throws keeps neither this mapping from being closed nor those after it. */
     private void unmap(Mapping mapping) {
         try {
             device.memoryRemoved(mapping.address());
+        } catch (Throwable t) {
+            LOG.error("{}: the device fails to give memory back", name, t);
         } finally {
             mapping.close();
         }

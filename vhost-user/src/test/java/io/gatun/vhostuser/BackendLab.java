@@ -1,6 +1,7 @@
 package io.gatun.vhostuser;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import io.gatun.linux.Fd;
 import io.gatun.linux.Mapping;
@@ -101,6 +102,7 @@ final class BackendLab implements AutoCloseable {
         shutDown();
         await("descriptors", () -> Fd.openCount() <= fdsBefore);
         assertEquals(mappingsBefore, Mapping.openCount(), "mappings");
+        assertFalse(device.memoryFault || neighbour.memoryFault, "memory went that was in use, or never came");
     }
 
     private void shutDown() {

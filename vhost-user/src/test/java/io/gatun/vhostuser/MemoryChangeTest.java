@@ -73,6 +73,15 @@ class MemoryChangeTest {
         BackendLab.await("the end", () -> lab.device.memory.isEmpty());
     }
 
+    /** Its mapping is gone, and the device is asked for nothing that it never got. */
+    @Test
+    void memoryThatTheDeviceRefusesEndsTheConnection() {
+        guest.setUp(0, 8);
+        lab.device.memoryRefusal = new IllegalStateException("no room in the table");
+        assertEquals(1, guest.raw.acked(RawFrontend.ADD_MEM_REG, bytes(0L, extraRegion()), extra.fd().value()));
+        guest.raw.assertEnded();
+    }
+
     @Test
     void anAddedRegionIsUsedByRunningRings() {
         guest.setUp(0, 8);

@@ -44,6 +44,12 @@ class TestDevice implements VirtioDevice {
     /** What {@link #startQueue} throws. */
     volatile RuntimeException refusal;
 
+    /** What {@link #memoryAdded} throws. */
+    volatile RuntimeException memoryRefusal;
+
+    /** Memory was taken away that was in use, or never came. */
+    volatile boolean memoryFault;
+
     TestDevice(int queues) {
         this.queues = queues;
         for (int i = 0; i < CONFIG_BYTES; i++) {
@@ -58,6 +64,9 @@ class TestDevice implements VirtioDevice {
 
     @Override
     public void memoryAdded(long address, long lengthBytes) {
+        if (memoryRefusal != null) {
+            throw memoryRefusal;
+        }
         Memory.touch(address, lengthBytes);
         if (!memory.add(address)) {
             throw new IllegalStateException("memory came twice");
@@ -68,6 +77,7 @@ class TestDevice implements VirtioDevice {
     public void memoryRemoved(long address) {
         // Not touched: the front-end may have truncated it meanwhile.
         if (inFlight.get() != 0 || !memory.remove(address)) {
+            memoryFault = true;
             throw new IllegalStateException("memory went that is in use, or never came");
         }
     }
