@@ -65,10 +65,31 @@ class NvmeControllerTest {
             assertEquals(100, health.availableSparePercent());
             assertEquals(7, health.powerCycles().intValue());
             assertEquals("nothing is wrong", health.warnings());
-            ErrorLogEntry error = drive.controller.errors().getFirst();
-            assertEquals(new ErrorLogEntry(1, 1, 0, NvmeStatus.UNRECOVERED_READ_ERROR, 42, 1), error);
+            assertEquals(List.of(), drive.controller.errors());
             assertEquals(1, drive.controller.firmwareSlots().activeSlot());
             assertEquals("1.0", drive.controller.firmwareSlots().revisions().getFirst());
+        }
+    }
+
+    /** QEMU's model has no such entries: see docs/known-issues.md. */
+    @Test
+    void mediaErrorsShowInTheLogs() {
+        try (Drive drive = new Drive()) {
+            drive.media.getFirst().spoil(42);
+            NvmeNamespace namespace = drive.namespace(1);
+            int identifier = drive.queue.read(namespace, 40, 8, drive.buffer.address());
+            assertEquals(NvmeStatus.UNRECOVERED_READ_ERROR, NvmeStatus.code(drive.complete(identifier)));
+            assertEquals(0, drive.complete(drive.queue.read(namespace, 43, 8, drive.buffer.address())));
+            assertEquals(1, drive.controller.health().mediaErrors().intValue());
+            assertEquals(1, drive.controller.health().errorLogEntries().intValue());
+            assertEquals(1, drive.controller.errors().size());
+            ErrorLogEntry error = drive.controller.errors().getFirst();
+            assertEquals(42, error.lba());
+            assertEquals(1, error.namespaceId());
+            assertEquals(1, error.queueId());
+            assertEquals(NvmeStatus.UNRECOVERED_READ_ERROR, NvmeStatus.code(error.status()));
+            drive.complete(drive.queue.read(namespace, 42, 1, drive.buffer.address()));
+            assertEquals(2, drive.controller.errors().getFirst().errorCount(), "the newest comes first");
         }
     }
 

@@ -224,17 +224,13 @@ final class SoftwareAdmin {
         int bytes = ((word10 >>> 16) + 1) * 4;
         ByteBuffer log = SoftwareIdentity.empty();
         switch (word10 & 0xff) {
-            case Opcode.LOG_ERROR -> {
-                log.putLong(0, 1);
-                log.putShort(8, (short) 1);
-                log.putShort(12, (short) (NvmeStatus.UNRECOVERED_READ_ERROR << 1));
-                log.putLong(16, 42);
-                log.putInt(24, 1);
-            }
+            case Opcode.LOG_ERROR -> controller.errors.copyTo(log);
             case Opcode.LOG_HEALTH -> {
                 log.putShort(1, (short) 300);
                 log.put(3, (byte) 100);
                 log.putLong(112, 7);
+                log.putLong(160, controller.errors.count());
+                log.putLong(176, controller.errors.count());
             }
             case Opcode.LOG_FIRMWARE_SLOTS -> {
                 log.put(0, (byte) 1);

@@ -22,6 +22,7 @@ public class SoftwareController implements NvmeTransport {
     final SoftwareMemory memory;
     final SoftwareOptions options;
     final SoftwareNamespace[] namespaces;
+    final SoftwareErrors errors = new SoftwareErrors();
 
     private final SoftwareAdmin admin;
     private final long cap;
@@ -204,18 +205,23 @@ public class SoftwareController implements NvmeTransport {
             if (queue.id == 0) {
                 admin.execute(queue, entry, opcode, identifier, pieces);
             } else {
-                complete(queue, identifier, execute(entry, opcode, pieces), 0);
+                complete(queue, identifier, execute(queue.id, entry, opcode, identifier, pieces), 0);
             }
         }
     }
 
     /** Carries out a command of the NVM command set; returns its status. */
-    int execute(long entry, int opcode, SoftwareData pieces) {
+    private int execute(int queue, long entry, int opcode, int identifier, SoftwareData pieces) {
         int id = Memory.getInt(entry + Entries.NAMESPACE);
         SoftwareNamespace namespace = id > 0 && id <= namespaces.length ? namespaces[id - 1] : null;
-        return namespace == null
-                ? NvmeStatus.INVALID_NAMESPACE_OR_FORMAT
-                : namespace.execute(opcode, entry, pieces);
+        if (namespace == null) {
+            return NvmeStatus.INVALID_NAMESPACE_OR_FORMAT;
+        }
+        int status = namespace.execute(opcode, entry, pieces);
+        if (status == NvmeStatus.UNRECOVERED_READ_ERROR) {
+            errors.note(queue, identifier, status, namespace.badBlock(), id);
+        }
+        return status;
     }
 
     /** Whether a command is carried out now; a subclass that says no may do so later, or never. */

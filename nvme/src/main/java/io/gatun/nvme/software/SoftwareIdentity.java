@@ -27,7 +27,7 @@ final class SoftwareIdentity {
         data.put(259, (byte) 3); // AERL
         data.put(260, (byte) (1 << 1)); // FRMW: one slot
         data.put(261, (byte) 4); // LPA: log page offsets
-        data.put(262, (byte) 7); // ELPE
+        data.put(262, (byte) (SoftwareErrors.KEPT - 1)); // ELPE
         data.put(512, (byte) 0x66); // SQES
         data.put(513, (byte) 0x44); // CQES
         data.putInt(516, namespaces);

@@ -13,10 +13,12 @@ import io.gatun.nvme.spec.Opcode;
  */
 public final class SoftwareNamespace implements AutoCloseable {
     private static final int ZEROES_DEALLOCATE = Opcode.ZEROES_DEALLOCATE;
+    private static final long NONE = -1;
 
     private final Mapping medium;
     private volatile long blockCount;
     private volatile int blockShift;
+    private volatile long badBlock = NONE;
     private final long bytes;
 
     private SoftwareNamespace(Mapping medium, long bytes, int blockShift) {
@@ -52,6 +54,15 @@ public final class SoftwareNamespace implements AutoCloseable {
         blockCount = blocks;
     }
 
+    /** Makes a block unreadable. */
+    public void spoil(long lba) {
+        badBlock = lba;
+    }
+
+    long badBlock() {
+        return badBlock;
+    }
+
     void format(int shift) {
         blockShift = shift;
         blockCount = bytes >>> shift;
@@ -79,6 +90,10 @@ public final class SoftwareNamespace implements AutoCloseable {
         if (lba < 0 || lba > blockCount - blocks) {
             return NvmeStatus.LBA_OUT_OF_RANGE;
         }
+        long bad = badBlock;
+        if (bad >= lba && bad < lba + blocks && reads(opcode)) {
+            return NvmeStatus.UNRECOVERED_READ_ERROR;
+        }
         if (medium == null && (opcode == Opcode.READ || opcode == Opcode.WRITE)) {
             return NvmeStatus.SUCCESS;
         }
@@ -92,6 +107,10 @@ public final class SoftwareNamespace implements AutoCloseable {
             case Opcode.VERIFY -> NvmeStatus.SUCCESS;
             default -> NvmeStatus.INVALID_OPCODE;
         };
+    }
+
+    private static boolean reads(int opcode) {
+        return opcode == Opcode.READ || opcode == Opcode.COMPARE || opcode == Opcode.VERIFY;
     }
 
     private static int transfer(int opcode, long entry, long address, int length, SoftwareData data) {

@@ -216,6 +216,19 @@ class NvmeBdevTest {
     }
 
     @Test
+    void mediaErrorsShowInTheDrivesLogs() {
+        try (DriveUser user = new DriveUser(SMALL, DriveUser.QUICK)) {
+            user.share();
+            user.media.getFirst().spoil(42);
+            long[] memory = {user.memory.address()};
+            assertEquals(-Errno.EIO, user.status(0, DriveUser.request(BdevRequest.READ, 40 << 9, memory, 4096)));
+            assertEquals(0, user.status(0, DriveUser.request(BdevRequest.READ, 43 << 9, memory, 4096)));
+            assertEquals(42, user.drive.controller().errors().getFirst().lba());
+            assertTrue(user.drive.controller().health().mediaErrors().signum() > 0);
+        }
+    }
+
+    @Test
     void whatMaySucceedIsTriedAgain() {
         try (DriveUser user = new DriveUser(SMALL, DriveUser.QUICK)) {
             user.share();
