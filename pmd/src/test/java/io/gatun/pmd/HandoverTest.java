@@ -154,6 +154,8 @@ class HandoverTest {
             port.tx.send(burst);
             received += 16;
             while (frames.received < received) {
+                // Where both threads have one core, waiting for its turn to end takes long.
+                LockSupport.parkNanos(1_000);
                 spin();
             }
         }

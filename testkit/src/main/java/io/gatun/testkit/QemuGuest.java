@@ -1,5 +1,6 @@
 package io.gatun.testkit;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -10,6 +11,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Predicate;
 
 /**
@@ -28,6 +30,7 @@ public final class QemuGuest implements AutoCloseable {
     private static final String PORT = "pcie-root-port,id=rootport1,chassis=1,slot=1,addr=1c.0";
     private static final String PORT_PLACE = "bus=rootport1";
     private static final Duration END_TIMEOUT = Duration.ofSeconds(20);
+    private static final Duration UNPLUG_TIMEOUT = Duration.ofSeconds(20);
 
     private final Lab.Workspace workspace;
     private final PeerProcess process;
@@ -132,11 +135,27 @@ public final class QemuGuest implements AutoCloseable {
         qmp().execute("device_del", Map.of("id", model.serial()));
     }
 
-    /** Plugs it in again. */
+    /** Plugs it in again, once QEMU has let go of the one before: the guest's kernel does so earlier. */
     public void plug(NvmeModel model) {
+        long deadline = System.nanoTime() + UNPLUG_TIMEOUT.toNanos();
+        while (hasDevice(model.serial())) {
+            if (System.nanoTime() > deadline) {
+                throw new AssertionError(model.serial() + " is not unplugged after " + UNPLUG_TIMEOUT);
+            }
+            LockSupport.parkNanos(20_000_000);
+        }
         Map<String, String> device = new HashMap<>(model.device(PORT_PLACE));
         device.put("driver", "nvme");
         qmp().execute("device_add", device);
+    }
+
+    private boolean hasDevice(String id) {
+        for (JsonNode device : qmp().execute("qom-list", Map.of("path", "/machine/peripheral"))) {
+            if (device.path("name").asText().equals(id)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** The monitor. */

@@ -47,7 +47,7 @@ class PeerSignalTest {
                 throw new OutOfMemoryError("unable to create native thread");
             }
         }));
-        assertEquals(before, Fd.openCount());
+        BackendLab.await("descriptors", () -> Fd.openCount() <= before);
         // The control loop tries again at its next look.
         assertFreed(first, second);
     }
@@ -57,7 +57,7 @@ class PeerSignalTest {
         EventFd gone = EventFd.create();
         gone.close();
         assertThrows(LinuxException.class, () -> signal.free(List.of(gone.fd(), first.fd())));
-        assertEquals(before, Fd.openCount());
+        BackendLab.await("descriptors", () -> Fd.openCount() <= before);
         assertFreed(first, second);
     }
 

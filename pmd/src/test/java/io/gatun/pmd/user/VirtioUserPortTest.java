@@ -239,7 +239,10 @@ class VirtioUserPortTest {
                         try (Burst burst = new Burst()) {
                             burst.add(sender.address(), 64);
                             burst.add(sender.address() + 4096, 64);
-                            assertThrows(InternalError.class, () -> tx.send(burst));
+                            assertThrows(InternalError.class, () -> {
+                                tx.send(burst);
+                                Memory.settle();
+                            });
                         }
                     })
                     .join();
