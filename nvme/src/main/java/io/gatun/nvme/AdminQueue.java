@@ -105,6 +105,7 @@ final class AdminQueue implements AutoCloseable {
     byte[] read(String what, AdminCommand command, int bytes, long timeoutNanos) {
         lock.lock();
         try {
+            checkUsable(what); // after close() the memory is not ours any more
             // What the controller does not write must not be what an earlier command left.
             Memory.fill(data, DATA_BYTES, (byte) 0);
             run(what, command, transport.memory().translate(data), timeoutNanos);
@@ -150,9 +151,7 @@ final class AdminQueue implements AutoCloseable {
     }
 
     private int run(String what, AdminCommand command, long prp1, long timeoutNanos) {
-        if (stuck) {
-            throw new NvmeException(transport.name() + ": " + what + ": the controller is being reset; try again");
-        }
+        checkUsable(what);
         int identifier = pair.take();
         long cdw10 = (command.cdw10 & 0xffff_ffffL) | ((long) command.cdw11 << 32);
         long cdw12 = (command.cdw12 & 0xffff_ffffL) | ((long) command.cdw13 << 32);
@@ -164,6 +163,12 @@ final class AdminQueue implements AutoCloseable {
             throw new NvmeException(transport.name() + ": " + what, status);
         }
         return burst.results[at];
+    }
+
+    private void checkUsable(String what) {
+        if (stuck) {
+            throw new NvmeException(transport.name() + ": " + what + ": the controller is being reset; try again");
+        }
     }
 
     private int await(String what, int identifier, long timeoutNanos) {

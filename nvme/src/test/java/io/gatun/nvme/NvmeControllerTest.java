@@ -237,6 +237,15 @@ class NvmeControllerTest {
     }
 
     @Test
+    void aClosedControllerAnswersNothing() {
+        BentController model = new BentController(new SoftwareMemory(false), SoftwareOptions.DEFAULTS, List.of());
+        NvmeController controller = NvmeController.attach(model, Drive.QUICK);
+        controller.close();
+        assertTrue(model.isClosed());
+        assertThrows(NvmeException.class, controller::health);
+    }
+
+    @Test
     void aControllerThatSomeoneLeftEnabledIsTaken() {
         List<SoftwareNamespace> media = List.of(SoftwareNamespace.ofMemory(1 << 20, 9));
         BentController model = new BentController(new SoftwareMemory(false), SoftwareOptions.DEFAULTS, media);
