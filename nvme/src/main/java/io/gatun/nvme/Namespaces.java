@@ -29,8 +29,15 @@ final class Namespaces {
     private static final int DESCRIPTOR_UUID = 3;
 
     private final NvmeController controller;
-    private final TreeMap<Integer, NvmeNamespace> known = new TreeMap<>();
+    private final TreeMap<Integer, Known> known = new TreeMap<>();
     private volatile List<NvmeNamespace> active = List.of();
+
+    /**
+     * A namespace, and how the controller told it from others.
+     *
+     * @param told its UUID, or what stands for it where it has none; null as long as the controller refused to say
+     */
+    private record Known(NvmeNamespace namespace, UUID told) {}
 
     Namespaces(NvmeController controller) {
         this.controller = controller;
@@ -55,9 +62,20 @@ final class Namespaces {
                 LOG.warn("{} namespace {} {}", controller.name(), id, refusal);
                 continue;
             }
-            NvmeNamespace namespace = known.get(id);
-            if (namespace == null || !namespace.isActive() || !Arrays.equals(namespace.data().bytes(), bytes)) {
-                namespace = identified(id, data);
+            // Each time: another namespace may look the same but for its UUID.
+            UUID told = uuid(id, data);
+            Known before = known.get(id);
+            if (before == null || !isSame(before, data, told)) {
+                UUID uuid = told != null ? told : NvmeNamespace.identity(data, controller.data(), id);
+                before = new Known(new NvmeNamespace(controller, id, data, uuid), told);
+                known.put(id, before);
+                changed = true;
+            } else if (before.told == null && told != null) {
+                known.put(id, new Known(before.namespace, told));
+            }
+            NvmeNamespace namespace = before.namespace;
+            if (!namespace.isActive() || !Arrays.equals(namespace.data().bytes(), bytes)) {
+                namespace.update(data);
                 changed = true;
             }
             now.add(namespace);
@@ -73,17 +91,15 @@ final class Namespaces {
         return changed;
     }
 
-    /** The namespace that was known by this number, as it is now; or another one, which has its number. */
-    private NvmeNamespace identified(int id, NamespaceData data) {
-        UUID uuid = uuid(id, data);
-        NvmeNamespace before = known.get(id);
-        if (before != null && before.uuid().equals(uuid)) {
-            before.update(data);
-            return before;
+    /** Whether it is the namespace that was known by its number, and no other that has the number now. */
+    private boolean isSame(Known before, NamespaceData data, UUID told) {
+        if (before.told != null && told != null) {
+            return before.told.equals(told);
         }
-        NvmeNamespace namespace = new NvmeNamespace(controller, id, data, uuid);
-        known.put(id, namespace);
-        return namespace;
+        // A refusal is no reason to give up a namespace in use, as long as nothing else tells it from the one before.
+        int id = before.namespace.id();
+        UUID otherwise = NvmeNamespace.identity(data, controller.data(), id);
+        return NvmeNamespace.identity(before.namespace.data(), controller.data(), id).equals(otherwise);
     }
 
     private List<Integer> identifiers() {
@@ -114,6 +130,7 @@ final class Namespaces {
         return ids;
     }
 
+    /** Its UUID, or what stands for it where it has none; null where the controller refuses to say. */
     private UUID uuid(int id, NamespaceData data) {
         if (controller.version() >= FIRST_WITH_DESCRIPTORS) {
             try {
@@ -128,6 +145,7 @@ final class Namespaces {
                     throw e;
                 }
                 LOG.debug("{}", e.getMessage());
+                return null;
             }
         }
         return NvmeNamespace.identity(data, controller.data(), id);

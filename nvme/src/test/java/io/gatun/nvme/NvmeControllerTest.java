@@ -188,6 +188,75 @@ class NvmeControllerTest {
     }
 
     @Test
+    void anotherNamespaceThatLooksTheSameIsAnotherOne() {
+        try (Drive drive = new Drive()) {
+            NvmeNamespace before = drive.second;
+            AtomicInteger changes = new AtomicInteger();
+            drive.controller.onNamespacesChanged(changes::incrementAndGet);
+            drive.controller.rescan();
+            assertEquals(0, changes.get());
+            drive.model.identity = (what, id, answer) -> {
+                if (what == Opcode.CNS_NAMESPACE_DESCRIPTORS && id == 2) {
+                    answer.put(5, (byte) 0x77);
+                }
+            };
+            drive.controller.rescan();
+            NvmeNamespace now = drive.namespace(2);
+            assertNotEquals(before, now);
+            assertFalse(before.isActive());
+            assertTrue(now.isActive());
+            assertEquals(1, changes.get());
+        }
+    }
+
+    @Test
+    void aNamespaceThatTheControllerRefusesToNameIsTheOneItWas() {
+        try (Drive drive = new Drive()) {
+            int[] used = {100};
+            boolean[] refuse = {true};
+            drive.model.identity = (what, id, answer) -> {
+                if (what == Opcode.CNS_NAMESPACE && id == 2) {
+                    answer.putLong(16, used[0]); // NUSE
+                    drive.model.refusesNextAdmin = refuse[0];
+                }
+            };
+            drive.controller.rescan();
+            assertFalse(drive.model.refusesNextAdmin, "it was asked");
+            assertEquals(drive.second, drive.namespace(2));
+            assertTrue(drive.second.isActive());
+            assertEquals(100, Fields.i64(drive.second.data().bytes(), 16));
+            refuse[0] = false;
+            used[0] = 200;
+            drive.controller.rescan();
+            assertEquals(drive.second, drive.namespace(2));
+            assertEquals(200, Fields.i64(drive.second.data().bytes(), 16));
+        }
+    }
+
+    @Test
+    void aNamespaceThatIsNamedLateIsTheOneItWas() {
+        List<SoftwareNamespace> media = List.of(SoftwareNamespace.ofMemory(1 << 20, 9));
+        BentController model = new BentController(new SoftwareMemory(false), SoftwareOptions.DEFAULTS, media);
+        model.identity = (what, _, _) -> model.refusesNextAdmin = what == Opcode.CNS_NAMESPACE;
+        try (NvmeController controller = NvmeController.attach(model, Drive.QUICK)) {
+            NvmeNamespace namespace = controller.namespaces().getFirst();
+            assertEquals(3, namespace.uuid().version(), "made from the serial number");
+            model.identity = (_, _, _) -> {};
+            controller.rescan();
+            assertEquals(List.of(namespace), controller.namespaces());
+            model.identity = (what, _, answer) -> {
+                if (what == Opcode.CNS_NAMESPACE_DESCRIPTORS) {
+                    answer.put(5, (byte) 0x77);
+                }
+            };
+            controller.rescan();
+            assertNotEquals(List.of(namespace), controller.namespaces(), "now it is known by the name it was given");
+        }
+        Drive.await("closed", model::isClosed);
+        media.forEach(SoftwareNamespace::close);
+    }
+
+    @Test
     void zeroesHaveALimitOfTheirOwn() {
         try (Drive drive = new Drive()) {
             assertEquals(128 << 10, drive.controller.maxZeroesBytes(), "that of data, where none is told");

@@ -34,6 +34,9 @@ public final class BentController extends SoftwareController {
     /** Admin commands of this opcode are not completed. */
     public volatile int ignoredAdmin = -1;
 
+    /** The next admin command is refused. */
+    public volatile boolean refusesNextAdmin;
+
     /** Whether violations of the driver go by, which its reaction to ours may be. */
     public volatile boolean tolerant;
 
@@ -139,6 +142,11 @@ public final class BentController extends SoftwareController {
     @Override
     protected boolean takes(int queue, int opcode, int identifier) {
         if (queue == 0) {
+            if (refusesNextAdmin) {
+                refusesNextAdmin = false;
+                answer(0, identifier, NvmeStatus.INVALID_FIELD);
+                return false;
+            }
             return opcode != ignoredAdmin;
         }
         int ignored = taken.incrementAndGet(opcode);
