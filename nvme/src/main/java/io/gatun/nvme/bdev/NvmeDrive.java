@@ -31,8 +31,9 @@ public final class NvmeDrive implements AutoCloseable {
     public NvmeDrive(String name, NvmeController controller) {
         this.name = name;
         this.controller = controller;
-        takeNamespaces();
+        // In this order: what changes in between is told, not missed.
         controller.onNamespacesChanged(rescan);
+        takeNamespaces();
     }
 
     public String name() {
