@@ -15,7 +15,7 @@ final class KilledWriter {
     static final int BLOCKS = 256;
     static final int BLOCK_BYTES = 4096;
 
-    /** What it says once it writes. */
+    /** What it says once a write was acknowledged. */
     static final String WRITING = "WRITING";
 
     private static final int DEPTH = 32;
@@ -32,6 +32,7 @@ final class KilledWriter {
 
     private final int[] slots;
     private final CompletionBurst burst = new CompletionBurst(DEPTH);
+    private boolean acknowledged;
     private final byte[] expected = new byte[BLOCK_BYTES];
     private final byte[] found = new byte[BLOCK_BYTES];
 
@@ -55,7 +56,6 @@ final class KilledWriter {
                 IoQueue queue = controller.openQueue(null)) {
             NvmeNamespace namespace = controller.namespaces().getFirst();
             KilledWriter writer = new KilledWriter(namespace, queue, journal, memory.address());
-            System.out.println(WRITING);
             while (true) {
                 writer.step();
             }
@@ -96,6 +96,10 @@ final class KilledWriter {
         int block = blocks[slot];
         if (!reading[slot]) {
             journal.acknowledge(block);
+            if (!acknowledged) {
+                acknowledged = true;
+                System.out.println(WRITING);
+            }
             Memory.fill(buffer(slot), BLOCK_BYTES, (byte) 0);
             send(queue.take(), slot, false);
             return;
