@@ -196,6 +196,22 @@ class NvmeMethodsTest {
         assertTrue(opened.getFirst().isClosed());
     }
 
+    @Test
+    void drivesAreShutDownWhileAnotherControllerStarts() {
+        CompletableFuture<JsonNode> attaching = later("bdev_nvme_attach_controller", parameters("slow", 9));
+        attach("quick", 1);
+        Thread ender = Thread.ofPlatform().start(target::close);
+        long deadline = System.nanoTime() + 20_000_000_000L;
+        while (!opened.getFirst().isClosed()) {
+            assertTrue(System.nanoTime() - deadline < 0, "the quick one waits for the slow one");
+            Thread.onSpinWait();
+        }
+        assertFalse(attaching.isDone());
+        slow.countDown();
+        assertTrue(joins(ender));
+        assertTrue(opened.getLast().isClosed());
+    }
+
     private static boolean joins(Thread thread) {
         try {
             return thread.join(java.time.Duration.ofSeconds(20));
