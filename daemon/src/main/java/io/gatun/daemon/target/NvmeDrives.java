@@ -2,6 +2,7 @@ package io.gatun.daemon.target;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gatun.daemon.rpc.RpcException;
+import io.gatun.linux.Errno;
 import io.gatun.nvme.NvmeController;
 import io.gatun.nvme.NvmeOptions;
 import io.gatun.nvme.bdev.NvmeBdev;
@@ -93,9 +94,9 @@ final class NvmeDrives implements AutoCloseable {
     CompletionStage<NvmeDrive> attach(
             String name, PciAddress address, NvmeOptions options, ObjectNode parameters) {
         Entry entry = new Entry(name, address, parameters);
-        entries.put(name, entry);
         entry.work = onThreadOfItsOwn(
                 entry, () -> new NvmeDrive(name, NvmeController.attach(access.open(address), options)));
+        entries.put(name, entry);
         return entry.work
                 .handleAsync((drive, failure) -> started(entry, drive, failure), target.commands())
                 .thenCompose(Function.identity());
@@ -144,12 +145,12 @@ final class NvmeDrives implements AutoCloseable {
     /** Takes its disks away, which nobody uses, shuts the controller down and gives it back. */
     CompletionStage<Void> detach(Entry entry) {
         NvmeDrive drive = entry.drive;
-        entry.drive = null;
-        entry.disks.values().forEach(target::drop);
         entry.work = onThreadOfItsOwn(entry, () -> {
             drive.close();
             return null;
         });
+        entry.drive = null;
+        entry.disks.values().forEach(target::drop);
         return entry.work.handleAsync(
                 (_, failure) -> {
                     entries.remove(entry.name);
@@ -161,10 +162,15 @@ final class NvmeDrives implements AutoCloseable {
                 target.commands());
     }
 
-    /** Has something that waits for a drive done meanwhile. */
+    /** Has something that waits for a drive done meanwhile; throws {@link RpcException} where there is no thread. */
     static <T> CompletableFuture<T> onThreadOfItsOwn(Entry entry, Supplier<T> work) {
-        return CompletableFuture.supplyAsync(
-                work, command -> Thread.ofPlatform().daemon().name("nvme-" + entry.name).start(command));
+        try {
+            return CompletableFuture.supplyAsync(
+                    work, command -> Thread.ofPlatform().daemon().name("nvme-" + entry.name).start(command));
+        } catch (OutOfMemoryError e) {
+            throw RpcException.errno(
+                    Errno.EAGAIN, entry.name + ": " + e.getMessage() + "; allow more threads (ulimit -u, pids.max)");
+        }
     }
 
     @Override
