@@ -54,6 +54,8 @@ final class NvmeDrives implements AutoCloseable {
         /** Null before it is started, and once it is to be stopped. */
         private NvmeDrive drive;
 
+        private boolean detaching;
+
         private Entry(String name, PciAddress address, ObjectNode parameters) {
             this.name = name;
             this.address = address;
@@ -63,6 +65,11 @@ final class NvmeDrives implements AutoCloseable {
         /** The drive; null while its controller is being started or stopped. */
         NvmeDrive drive() {
             return drive;
+        }
+
+        /** Whether it is on its way out. */
+        boolean isDetaching() {
+            return detaching;
         }
 
         Collection<Disk> disks() {
@@ -149,6 +156,7 @@ final class NvmeDrives implements AutoCloseable {
             drive.close();
             return null;
         });
+        entry.detaching = true;
         entry.drive = null;
         entry.disks.values().forEach(target::drop);
         return entry.work.handleAsync(

@@ -248,9 +248,9 @@ final class NvmeMethods {
         });
     }
 
-    /** The calls that attach all drives again. */
+    /** The calls that attach all drives again, those too that are just being attached. */
     static void addConfig(Target target, ArrayNode calls) {
-        attached(target).forEach(entry ->
+        target.nvme().all().stream().filter(entry -> !entry.isDetaching()).forEach(entry ->
                 calls.addObject().put("method", ATTACH).set("params", entry.parameters));
     }
 }

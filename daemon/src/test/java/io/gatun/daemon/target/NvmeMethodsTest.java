@@ -181,6 +181,8 @@ class NvmeMethodsTest {
         refused(-17, "is attached as slow", "bdev_nvme_attach_controller", parameters("slow", 2));
         refused(-16, "slow is just being attached or detached", "bdev_nvme_detach_controller", "{'name': 'slow'}");
         assertFalse(attaching.isDone());
+        JsonNode config = call("framework_get_config", "{'name': 'bdev'}");
+        assertEquals(List.of("slow", "quick"), config.findValuesAsText("name"), "a drive that was asked for is saved");
         slow.countDown();
         assertEquals(2, target.await(attaching).size());
         assertEquals(4, disks().size());
