@@ -56,6 +56,9 @@ final class NvmeDrives implements AutoCloseable {
 
         private boolean detaching;
 
+        /** What the drive answers, or has answered, about its health. */
+        private CompletableFuture<ObjectNode> health = CompletableFuture.completedFuture(null);
+
         private Entry(String name, PciAddress address, ObjectNode parameters) {
             this.name = name;
             this.address = address;
@@ -152,7 +155,9 @@ final class NvmeDrives implements AutoCloseable {
     /** Takes its disks away, which nobody uses, shuts the controller down and gives it back. */
     CompletionStage<Void> detach(Entry entry) {
         NvmeDrive drive = entry.drive;
+        CompletableFuture<?> asked = entry.health.handle((_, _) -> null);
         entry.work = onThreadOfItsOwn(entry, () -> {
+            asked.join(); // whoever asked before gets the answer
             drive.close();
             return null;
         });
@@ -170,8 +175,17 @@ final class NvmeDrives implements AutoCloseable {
                 target.commands());
     }
 
+    /** How an attached drive is. It is asked once at a time: who asks meanwhile gets the same answer. */
+    CompletionStage<ObjectNode> health(Entry entry) {
+        if (entry.health.isDone()) {
+            NvmeController controller = entry.drive.controller();
+            entry.health = onThreadOfItsOwn(entry, () -> NvmeFacts.health(controller));
+        }
+        return entry.health;
+    }
+
     /** Has something that waits for a drive done meanwhile; throws {@link RpcException} where there is no thread. */
-    static <T> CompletableFuture<T> onThreadOfItsOwn(Entry entry, Supplier<T> work) {
+    private static <T> CompletableFuture<T> onThreadOfItsOwn(Entry entry, Supplier<T> work) {
         try {
             return CompletableFuture.supplyAsync(
                     work, command -> Thread.ofPlatform().daemon().name("nvme-" + entry.name).start(command));

@@ -205,9 +205,7 @@ final class NvmeMethods {
     }
 
     private static CompletionStage<JsonNode> health(Target target, Arguments arguments) {
-        NvmeDrives.Entry entry = entry(target, arguments);
-        NvmeController controller = entry.drive().controller();
-        return told(NvmeDrives.onThreadOfItsOwn(entry, () -> NvmeFacts.health(controller)));
+        return told(target.nvme().health(entry(target, arguments)));
     }
 
     /** The drive that is meant; its controller is neither being started nor stopped. */

@@ -199,6 +199,34 @@ class NvmeMethodsTest {
     }
 
     @Test
+    void aDriveIsAskedForItsHealthOnceAtATime() {
+        attach("nv0", 1);
+        BentController model = opened.getFirst();
+        String health = "bdev_nvme_get_controller_health_info";
+        serveUntil("the thread of the attach ends", () -> threads("nvme-nv0") == 0);
+        model.ignoredAdmin = 2; // Get Log Page
+        List<CompletableFuture<JsonNode>> asked = new ArrayList<>();
+        for (int i = 0; i < 5; i++) {
+            asked.add(later(health, "{'name': 'nv0'}"));
+        }
+        assertEquals(1, threads("nvme-nv0"));
+        model.ignoredAdmin = -1;
+        assertTrue(call("bdev_nvme_reset_controller", "{'name': 'nv0'}").booleanValue());
+        serveUntil("all are answered", () -> asked.stream().allMatch(CompletableFuture::isDone));
+        serveUntil("the reset is over", () -> {
+            CompletableFuture<JsonNode> again = later(health, "{'name': 'nv0'}");
+            serveUntil("it is asked again", again::isDone);
+            return !again.isCompletedExceptionally();
+        });
+    }
+
+    private static long threads(String name) {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().equals(name))
+                .count();
+    }
+
+    @Test
     void drivesAreShutDownWhileAnotherControllerStarts() {
         CompletableFuture<JsonNode> attaching = later("bdev_nvme_attach_controller", parameters("slow", 9));
         attach("quick", 1);
