@@ -128,6 +128,11 @@ final class NvmeDrives implements AutoCloseable {
         return CompletableFuture.completedFuture(drive);
     }
 
+    /** A name is free again, which a namespace may have wanted. */
+    void retry() {
+        entries.values().forEach(this::refresh);
+    }
+
     /** Makes a disk of each namespace that is there, and of no other. */
     private void refresh(Entry entry) {
         if (entry.drive == null) {

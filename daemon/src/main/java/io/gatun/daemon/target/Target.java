@@ -200,6 +200,7 @@ public final class Target implements AutoCloseable {
         }
         disks.remove(disk.name());
         disk.bdev.close();
+        nvme.retry();
     }
 
     /** Forgets a disk, whoever uses it, without closing it; whether it was there. */

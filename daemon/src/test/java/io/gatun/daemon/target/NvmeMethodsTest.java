@@ -271,6 +271,22 @@ class NvmeMethodsTest {
     }
 
     @Test
+    void aNamespaceBecomesADiskWhenItsNameIsFree() {
+        media.get(1).resize(0);
+        assertEquals("[\"nv0n1\"]", attach("nv0", 1).toString());
+        call("bdev_malloc_create", "{'name': 'nv0n2', 'block_size': 512, 'num_blocks': 8}");
+        media.get(1).resize(16);
+        opened.getFirst().sendEvent(NAMESPACES_CHANGED);
+        serveUntil("the namespace is there", () -> {
+            JsonNode drive = call("bdev_nvme_get_controllers", "{'name': 'nv0'}").path(0).path("ctrlrs").path(0);
+            return drive.path("namespaces").size() == 2;
+        });
+        call("bdev_malloc_delete", "{'name': 'nv0n2'}");
+        JsonNode disk = call("bdev_get_bdevs", "{'name': 'nv0n2'}").path(0);
+        assertEquals("NVMe disk", disk.path("product_name").textValue());
+    }
+
+    @Test
     void everyDriveIsInTheConfigurationWhateverItHas() {
         attach("empty", 0);
         attach("nv0", 1);
