@@ -18,7 +18,7 @@ final class Load {
 
     static Load start(NvmeController controller) {
         Load load = new Load();
-        load.thread = Thread.ofPlatform().name("load").start(() -> load.run(controller));
+        load.thread = Thread.ofPlatform().name("load").daemon().start(() -> load.run(controller));
         return load;
     }
 

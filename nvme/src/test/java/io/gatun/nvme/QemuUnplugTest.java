@@ -11,7 +11,7 @@ import io.gatun.testkit.RequiresPeer;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
@@ -35,17 +35,26 @@ class QemuUnplugTest {
         try (QemuGuest guest = builder.boot()) {
             guest.run("host_files", STEP);
             guest.run("huge_pages 16", STEP);
-            CompletableFuture<Void> host = CompletableFuture.runAsync(() -> {
+            FutureTask<Void> host = new FutureTask<>(() -> {
                 guest.awaitLine("the drive is in use", UnplugInGuest.READY_TO_UNPLUG::equals, SUITE);
                 guest.unplug(unplugged);
                 guest.awaitLine("the drive is away", UnplugInGuest.READY_TO_PLUG::equals, SUITE);
                 guest.plug(unplugged);
+                return null;
             });
+            Thread.ofPlatform().daemon().name("host").start(host);
             Map<String, String> properties = Map.of(
                     UnplugInGuest.UNPLUGGED, QemuGuest.portAddress(), UnplugInGuest.STAYS, QemuGuest.nvmeAddress(0));
-            GuestSuite suite = GuestSuite.run(guest, List.of(UnplugInGuest.class), properties, SUITE);
-            assertEquals(1, suite.passed().size(), suite::toString);
-            host.get(1, TimeUnit.SECONDS);
+            try {
+                GuestSuite suite = GuestSuite.run(guest, List.of(UnplugInGuest.class), properties, SUITE);
+                if (host.isDone()) {
+                    host.get(); // what failed here explains what failed there
+                }
+                assertEquals(1, suite.passed().size(), suite::toString);
+                host.get(1, TimeUnit.SECONDS);
+            } finally {
+                boolean ignored = host.cancel(true);
+            }
             guest.powerOff();
         }
     }
