@@ -199,7 +199,9 @@ class HandoverTest {
         fill(burst, 0, 0, 16);
         long least = Long.MAX_VALUE;
         long received = 0;
-        for (int attempt = 0; attempt < 10; attempt++) {
+        // On a busy machine the owner sleeps between bursts, by code that takes its time to be compiled.
+        long deadline = System.nanoTime() + 20_000_000_000L;
+        while (least >= 2_000 && System.nanoTime() < deadline) {
             long before = threads.getCurrentThreadAllocatedBytes() + threads.getThreadAllocatedBytes(ownerId.get());
             for (int i = 0; i < 2_000; i++) {
                 frames.next[0] = 0;
