@@ -20,6 +20,8 @@ import io.gatun.vring.DeviceQueue;
  * queue. If the guest's memory vanishes, {@link #poll} throws, possibly late; from then on
  * it only collects what the block device still has in hand.
  *
+ * <p>Longer than a file should be: a request's way from its chain to its status, with every refusal, is one story.
+ *
  * <p><b>Thread-safety:</b> the ring's reactor thread only.
  */
 final class VirtioBlkQueue implements QueueHandler {
