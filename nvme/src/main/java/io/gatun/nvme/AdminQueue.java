@@ -225,6 +225,11 @@ final class AdminQueue implements AutoCloseable {
         return found;
     }
 
+    /** Whether it takes no commands until {@link #restart}. */
+    boolean isStuck() {
+        return stuck;
+    }
+
     /** Keeps everyone out until {@link #restart}: the controller is about to be disabled. */
     void stop() {
         stuck = true;

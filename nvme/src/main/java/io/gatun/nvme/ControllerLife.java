@@ -127,6 +127,11 @@ final class ControllerLife {
         admin.stop();
     }
 
+    /** Whether admin commands are refused until the controller is reset. */
+    boolean needsReset() {
+        return admin.isStuck();
+    }
+
     /** Disables and enables the controller; returns why that failed, or null. It accesses no memory meanwhile. */
     String restart() {
         if (!transport.probe()) {

@@ -2,10 +2,10 @@ package io.gatun.nvme;
 
 import io.gatun.nvme.spec.Registers;
 import java.util.List;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -18,16 +18,17 @@ import org.slf4j.event.Level;
  *
  * <p><b>A reset.</b> Queues leave their rings; the controller is disabled (by its registers, else by a reset of the
  * function, and where neither helps it loses access to memory); queues empty their rings; the controller is enabled and
- * told of each queue again. If it does not come back in time, or is gone, what waits for it fails.
+ * told of each queue again. If it does not come back in time, or is gone, what waits for it fails. Who asked for the
+ * reset is told once all queues are back whose owners poll.
  *
- * <p><b>Thread-safety:</b> {@link #requestReset}, {@link #wake}, {@link #tick} and the list of queues are for any
- * thread; the rest is its own.
+ * <p><b>Thread-safety:</b> {@link #requestReset}, {@link #reset()}, {@link #wake}, {@link #tick} and the list of queues
+ * are for any thread; the rest is its own.
  */
 final class ControllerWatch implements Runnable {
     private static final Logger LOG = LoggerFactory.getLogger(ControllerWatch.class);
 
     /** Why a controller is reset that nothing is wrong with. */
-    static final String ASKED = "was asked to";
+    private static final String ASKED = "was asked to";
 
     /** How long a reset waits for owners to leave their rings: one that does not poll must not stop the others. */
     private static final long LEAVE_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -41,7 +42,7 @@ final class ControllerWatch implements Runnable {
     private final long tickNanos;
     private final Thread thread;
     private final List<IoQueue> queues = new CopyOnWriteArrayList<>();
-    private final AtomicReference<String> resetReason = new AtomicReference<>();
+    private final ResetRequests requests = new ResetRequests();
     private final CountDownLatch shutDown = new CountDownLatch(1);
 
     private volatile int tick = 1;
@@ -55,6 +56,7 @@ final class ControllerWatch implements Runnable {
     private long troubleSince;
 
     private long retryAt;
+    private long resetEndedAt;
 
     ControllerWatch(NvmeController controller) {
         this.controller = controller;
@@ -95,8 +97,15 @@ final class ControllerWatch implements Runnable {
 
     /** Has the controller reset soon, for the first reason that comes. */
     void requestReset(String reason) {
-        resetReason.compareAndSet(null, reason);
+        requests.request(reason);
         wake();
+    }
+
+    /** Has the controller reset soon; leads to null once it works again, to an {@link NvmeException} if it does not. */
+    CompletionStage<Void> reset() {
+        CompletionStage<Void> answer = requests.ask(ASKED, transport.name() + " is detached");
+        wake();
+        return answer;
     }
 
     /** There is something to do before the next tick. */
@@ -164,13 +173,18 @@ final class ControllerWatch implements Runnable {
         if (ticked) {
             lookAtStatus();
         }
-        String reason = resetReason.get();
+        String reason = requests.reason();
         if (reason != null) {
             reset(reason);
             return;
         }
         life.takeEvents();
         queues.forEach(this::serve);
+        // Owners that do not poll are not waited for.
+        if (requests.isAnswerDue()
+                && (queues.stream().noneMatch(IoQueue::isAway) || now - resetEndedAt >= LEAVE_NANOS)) {
+            requests.succeeded();
+        }
     }
 
     private void lookAtStatus() {
@@ -236,17 +250,23 @@ final class ControllerWatch implements Runnable {
         awaitOwners();
         String failure = life.restart();
         queues.forEach(IoQueue::drain);
-        resetReason.set(null);
+        requests.ended();
         resets = resets() + 1;
+        resetEndedAt = System.nanoTime();
         if (failure == null) {
             if (again || troubleSince != 0) {
                 LOG.warn("{} is back", transport.name());
             }
             troubleSince = 0;
+            if (life.needsReset()) {
+                requestReset("lost an admin command while it was reset");
+            }
             wake();
             return;
         }
-        retryAt = System.nanoTime() + RETRY_NANOS;
+        requests.failed(transport.name() + " does not come back from its reset: " + failure
+                + "; it is tried again every second");
+        retryAt = resetEndedAt + RETRY_NANOS;
         if (!again) {
             LOG.error("{}: {}; trying again every second", transport.name(), failure);
             // A controller that is waited for in vain for as long as it announces has used up that much time already.
@@ -278,6 +298,7 @@ final class ControllerWatch implements Runnable {
         } catch (RuntimeException e) {
             LOG.warn("{}: {}", transport.name(), e.getMessage());
         }
+        requests.close(transport.name() + " was detached before its reset had ended");
         queues.forEach(q -> {
             q.drain();
             q.setDown();

@@ -445,6 +445,11 @@ public final class IoQueue implements AutoCloseable {
         return closing;
     }
 
+    /** Whether it is on its way back from a reset. */
+    boolean isAway() {
+        return !closing && state != LIVE && state != REFUSED && state != CLOSED;
+    }
+
     /** Asks the owner to leave the rings, if it uses them. */
     void halt() {
         if (STATE.compareAndSet(this, LIVE, HALT)) {

@@ -7,6 +7,7 @@ import io.gatun.vfio.DmaSpace;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /**
@@ -188,9 +189,15 @@ public final class NvmeController implements AutoCloseable {
         }
     }
 
-    /** Resets the controller; returns when that was asked for. I/O in flight is sent again by its owners. */
-    public void reset() {
-        watch.requestReset(ControllerWatch.ASKED);
+    /**
+     * Resets the controller soon. I/O in flight is sent again by its owners.
+     *
+     * @return leads to null, on a thread of the controller's, once it takes commands again on all queue pairs, but for
+     *     those that nobody polls for a second; to an {@link NvmeException} if it does not come back at the first
+     *     attempt (others follow), or is closed before
+     */
+    public CompletionStage<Void> reset() {
+        return watch.reset();
     }
 
     /** Get Features: the current value. */

@@ -12,6 +12,7 @@ import io.gatun.testkit.Peer;
 import io.gatun.testkit.RequiresPeer;
 import io.gatun.vfio.DmaBuffer;
 import io.gatun.vfio.DmaSpace;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
@@ -48,11 +49,14 @@ class QemuResetTest {
             for (int cycle = 1; cycle <= CYCLES; cycle++) {
                 long wanted = cycle;
                 io.write(0, 64, cycle);
-                controller.reset();
+                CompletableFuture<Void> answer = controller.reset().toCompletableFuture();
                 Waiting.until("reset " + cycle, () -> {
                     assertEquals(0, io.queue.poll(none));
-                    return controller.resets() >= wanted;
+                    return answer.isDone();
                 });
+                answer.join();
+                assertEquals(wanted, controller.resets());
+                assertTrue(io.queue.isLive());
                 io.verify(0, 64, cycle);
             }
         }

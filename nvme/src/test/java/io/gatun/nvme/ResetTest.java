@@ -2,10 +2,15 @@ package io.gatun.nvme;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gatun.linux.Errno;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 /** A controller that is late, hostile, broken or gone. */
@@ -231,7 +236,7 @@ class ResetTest {
     void anAdminCommandThatDoesNotComeBackCostsAReset() {
         try (Drive drive = new Drive()) {
             drive.model.ignoredAdmin = 0x02;
-            NvmeException e = org.junit.jupiter.api.Assertions.assertThrows(
+            NvmeException e = assertThrows(
                     NvmeException.class, () -> drive.controller.health());
             assertTrue(e.getMessage().contains("has not completed after"), e.getMessage());
             drive.model.ignoredAdmin = -1;
@@ -265,6 +270,133 @@ class ResetTest {
             assertEquals(-Errno.ENODEV, drive.queue.read(drive.namespace(1), 0, 1, drive.buffer.address()));
             assertFalse(drive.model.isClosed());
             Drive.await("close returns", () -> !closer.isAlive());
+        }
+    }
+
+    @Test
+    void aResetAnswersWhenTheControllerWorksAgain() throws Exception {
+        try (Drive drive = new Drive()) {
+            CountDownLatch gate = new CountDownLatch(1);
+            drive.model.identity = (_, _, _) -> await(gate);
+            CompletableFuture<Void> first = drive.controller.reset().toCompletableFuture();
+            Drive.await("it is being reset", () -> {
+                int ignored = drive.queue.poll(drive.burst);
+                return drive.model.enabled.get() == 2;
+            });
+            CompletableFuture<Void> second = drive.controller.reset().toCompletableFuture();
+            assertFalse(first.isDone() || second.isDone());
+            gate.countDown();
+            Drive.await("both are answered, by one reset", () -> {
+                int ignored = drive.queue.poll(drive.burst);
+                return first.isDone() && second.isDone();
+            });
+            first.get();
+            second.get();
+            assertTrue(drive.queue.isLive());
+            assertEquals(1, drive.controller.resets());
+            assertWorks(drive);
+        }
+    }
+
+    @Test
+    void aResetAnswersThoughNobodyPollsAQueue() throws Exception {
+        try (Drive drive = new Drive()) {
+            drive.controller.reset().toCompletableFuture().get(10, TimeUnit.SECONDS);
+            assertFalse(drive.queue.isLive());
+            assertEquals(27, drive.controller.health().temperatureCelsius());
+        }
+    }
+
+    @Test
+    void aResetThatFailsSaysWhy() {
+        try (Drive drive = new Drive()) {
+            drive.model.neverReady = true;
+            assertFailed(drive, "does not become ready within 1000 ms (CAP.TO); it is tried again every second");
+            assertFailed(drive, "does not become ready within");
+            drive.model.gone = true;
+            assertFailed(drive, "does not come back from its reset: it is gone");
+            drive.model.gone = false;
+            drive.model.neverReady = false;
+            drive.awaitLive();
+            assertWorks(drive);
+        }
+    }
+
+    @Test
+    void aResetIsNotAnsweredByTheOneBefore() {
+        try (Drive drive = new Drive()) {
+            for (int i = 1; i <= 20; i++) {
+                CompletableFuture<Void> answer = drive.controller.reset().toCompletableFuture();
+                Drive.await("reset " + i, () -> {
+                    int ignored = drive.queue.poll(drive.burst);
+                    return answer.isDone();
+                });
+                assertFalse(answer.isCompletedExceptionally());
+                assertEquals(i, drive.controller.resets());
+            }
+        }
+    }
+
+    @Test
+    void whoWaitsForAResetHearsOfADetach() {
+        Drive drive = new Drive();
+        CountDownLatch gate = new CountDownLatch(1);
+        drive.model.identity = (_, _, _) -> await(gate);
+        CompletableFuture<Void> answer = drive.controller.reset().toCompletableFuture();
+        drive.queue.close();
+        Drive.await("it is being reset", () -> drive.model.enabled.get() == 2);
+        Thread closer = Thread.ofPlatform().start(drive.controller::close);
+        Drive.await("it waits", () -> closer.getState() == Thread.State.WAITING);
+        gate.countDown();
+        drive.close();
+        assertTrue(failure(answer).contains("was detached before its reset had ended"));
+        CompletableFuture<Void> late = drive.controller.reset().toCompletableFuture();
+        assertTrue(failure(late).contains("is detached"));
+    }
+
+    @Test
+    void anAdminCommandThatIsLostDuringAResetCostsAnother() {
+        try (Drive drive = new Drive()) {
+            // Someone who is told of a change asks the controller, which is silent just then.
+            drive.controller.onNamespacesChanged(() -> {
+                drive.model.ignoredAdmin = 0x02;
+                NvmeException e = assertThrows(
+                        NvmeException.class, () -> drive.controller.health());
+                assertTrue(e.getMessage().contains("has not completed after"), e.getMessage());
+                drive.model.ignoredAdmin = -1;
+            });
+            drive.media.getFirst().resize(8);
+            // No queue is to be told of to the controller, which would show that it does not listen.
+            drive.queue.close();
+            Drive.await("it is closed", () -> drive.controller.openQueueCount() == 0);
+            CompletableFuture<Void> answer = drive.controller.reset().toCompletableFuture();
+            Drive.await("it is answered", answer::isDone);
+            assertEquals(2, drive.controller.resets());
+            assertFalse(answer.isCompletedExceptionally());
+            assertEquals(27, drive.controller.health().temperatureCelsius());
+        }
+    }
+
+    private static void assertFailed(Drive drive, String part) {
+        CompletableFuture<Void> answer = drive.controller.reset().toCompletableFuture();
+        Drive.await("an answer", () -> {
+            int ignored = drive.queue.poll(drive.burst);
+            return answer.isDone();
+        });
+        String said = failure(answer);
+        assertTrue(said.contains(part), said);
+    }
+
+    private static String failure(CompletableFuture<Void> answer) {
+        return assertInstanceOf(NvmeException.class, answer.exceptionNow())
+                .getMessage();
+    }
+
+    private static void await(CountDownLatch gate) {
+        try {
+            gate.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
         }
     }
 

@@ -189,6 +189,12 @@ final class NvmeDrives implements AutoCloseable {
         return entry.health;
     }
 
+    /** Resets an attached drive; fails with {@link io.gatun.nvme.NvmeException} where it does not come back. */
+    CompletionStage<Void> reset(Entry entry) {
+        // The thread that tells is the controller's, and has other things to do.
+        return entry.drive.controller().reset().thenApplyAsync(Function.identity(), target.commands());
+    }
+
     /** Has something that waits for a drive done meanwhile; throws {@link RpcException} where there is no thread. */
     private static <T> CompletableFuture<T> onThreadOfItsOwn(Entry entry, Supplier<T> work) {
         try {

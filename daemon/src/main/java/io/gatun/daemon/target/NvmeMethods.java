@@ -64,10 +64,10 @@ final class NvmeMethods {
                 "Describes the drives.",
                 List.of(optional("name", STRING, "Only this drive.")),
                 NvmeMethods::controllers);
-        registry.add(
+        registry.addLater(
                 "bdev_nvme_reset_controller",
                 RUNTIME,
-                "Has a drive reset soon; what is in flight is done again, nothing is lost.",
+                "Resets a drive, and answers when it works again; what is in flight is done again, nothing is lost.",
                 List.of(name, optional("cntlid", UINT32, "Only if this is its controller's number.")),
                 NvmeMethods::reset);
         registry.addLater(
@@ -193,15 +193,15 @@ final class NvmeMethods {
         return specific;
     }
 
-    private static JsonNode reset(Target target, Arguments arguments) {
-        NvmeController controller = entry(target, arguments).drive().controller();
+    private static CompletionStage<JsonNode> reset(Target target, Arguments arguments) {
+        NvmeDrives.Entry entry = entry(target, arguments);
+        NvmeController controller = entry.drive().controller();
         if (arguments.has("cntlid")
                 && arguments.number("cntlid", 0) != controller.data().controllerId()) {
             throw RpcException.errno(
                     Errno.ENODEV, "the controller's cntlid is " + controller.data().controllerId());
         }
-        controller.reset();
-        return BooleanNode.TRUE;
+        return told(target.nvme().reset(entry).thenApply(_ -> BooleanNode.TRUE));
     }
 
     private static CompletionStage<JsonNode> health(Target target, Arguments arguments) {

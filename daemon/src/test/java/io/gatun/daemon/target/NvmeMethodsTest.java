@@ -213,11 +213,52 @@ class NvmeMethodsTest {
         model.ignoredAdmin = -1;
         assertTrue(call("bdev_nvme_reset_controller", "{'name': 'nv0'}").booleanValue());
         serveUntil("all are answered", () -> asked.stream().allMatch(CompletableFuture::isDone));
-        serveUntil("the reset is over", () -> {
-            CompletableFuture<JsonNode> again = later(health, "{'name': 'nv0'}");
-            serveUntil("it is asked again", again::isDone);
-            return !again.isCompletedExceptionally();
-        });
+        assertEquals(27, call(health, "{'name': 'nv0'}").path("temperature_celsius").intValue());
+    }
+
+    @Test
+    void aResetIsAnsweredWhenItHasEnded() {
+        attach("nv0", 1);
+        attach("other", 2);
+        CountDownLatch gate = new CountDownLatch(1);
+        opened.getFirst().identity = (_, _, _) -> await(gate);
+        CompletableFuture<JsonNode> reset = later("bdev_nvme_reset_controller", "{'name': 'nv0'}");
+        serveUntil("it is being reset", () -> opened.getFirst().enabled.get() == 2);
+        assertTrue(call("bdev_nvme_reset_controller", "{'name': 'other'}").booleanValue());
+        assertEquals(4, disks().size());
+        assertFalse(reset.isDone());
+        gate.countDown();
+        assertTrue(target.await(reset).booleanValue());
+        JsonNode drive = call("bdev_nvme_get_controllers", "{'name': 'nv0'}").path(0).path("ctrlrs").path(0);
+        assertEquals(1, drive.path("resets").intValue());
+    }
+
+    @Test
+    void aResetThatFailsIsAnError() {
+        attach("nv0", 1);
+        opened.getFirst().neverReady = true;
+        String why = "does not come back from its reset: software does not become ready within";
+        refused(-5, why, "bdev_nvme_reset_controller", "{'name': 'nv0'}");
+        opened.getFirst().neverReady = false;
+        assertTrue(call("bdev_nvme_reset_controller", "{'name': 'nv0'}").booleanValue());
+    }
+
+    @Test
+    void aDetachEndsTheWaitForAReset() {
+        attach("nv0", 1);
+        CountDownLatch gate = new CountDownLatch(1);
+        opened.getFirst().identity = (_, _, _) -> await(gate);
+        CompletableFuture<JsonNode> reset = later("bdev_nvme_reset_controller", "{'name': 'nv0'}");
+        serveUntil("it is being reset", () -> opened.getFirst().enabled.get() == 2);
+        serveUntil("the thread of the attach ends", () -> threads("nvme-nv0") == 0);
+        CompletableFuture<JsonNode> detach = later("bdev_nvme_detach_controller", "{'name': 'nv0'}");
+        serveUntil("the detach waits", () -> Thread.getAllStackTraces().keySet().stream()
+                .anyMatch(t -> t.getName().equals("nvme-nv0") && t.getState() == Thread.State.WAITING));
+        refused(-16, "is just being attached or detached", "bdev_nvme_reset_controller", "{'name': 'nv0'}");
+        gate.countDown();
+        assertTrue(target.await(detach).booleanValue());
+        CompletionException e = assertThrows(CompletionException.class, () -> target.await(reset));
+        assertTrue(e.getMessage().contains("software was detached before its reset had ended"), e.getMessage());
     }
 
     private static long threads(String name) {
