@@ -277,18 +277,20 @@ final class Session {
             channel.close();
         }
         channel = new BackendChannel(fd);
+        sendPendingConfigChange();
     }
 
-    /** The device's configuration changed. A suspended device does not speak, so this may wait for the first ring. */
+    /**
+     * The device's configuration changed. A suspended device does not speak, so this may wait for the first ring, or
+     * for the channel: Cloud Hypervisor sends that last.
+     */
     void configChanged() {
         configChangePending = !closed;
-        if (isRunning()) {
-            sendPendingConfigChange();
-        }
+        sendPendingConfigChange();
     }
 
     private void sendPendingConfigChange() {
-        if (configChangePending && channel != null) {
+        if (configChangePending && channel != null && isRunning()) {
             configChangePending = false;
             channel.configChanged();
         }

@@ -169,6 +169,22 @@ class MessageTest {
         }
     }
 
+    /** Cloud Hypervisor sends the channel last, when rings are running. */
+    @Test
+    void aConfigChangeBeforeTheChannelIsToldOnIt() {
+        guest.setUp(0, 8);
+        lab.device.events.configChanged();
+        // Who answers has taken note of the change.
+        guest.exchange(0);
+        raw.askU64(RawFrontend.GET_FEATURES);
+        UnixSocket[] channel = UnixSocket.pair();
+        try (RawFrontend back = new RawFrontend(channel[1])) {
+            raw.ok(RawFrontend.SET_BACKEND_REQ_FD, bytes(), channel[0].fd().value());
+            channel[0].close();
+            assertEquals(List.of(2, 1, 0), receiveHeader(back));
+        }
+    }
+
     private static List<Integer> receiveHeader(RawFrontend back) {
         try (io.gatun.linux.Mapping buffer = io.gatun.linux.Mapping.anonymous(4096)) {
             assertEquals(12, back.socket().receiveFully(buffer.address(), 12, new int[1], 5000));
