@@ -261,8 +261,14 @@ public final class VhostUserFrontend implements AutoCloseable {
         long ring = memory.allocate(bytes, 4096);
         Memory.fill(ring, bytes, (byte) 0);
         FrontendQueue queue = new FrontendQueue(index, DriverQueue.create(packed, size, negotiated, ring, ring));
-        // The base of a fresh packed ring has both wrap counters set.
-        resumeQueue(queue, packed ? 0x8000_8000 : 0);
+        try {
+            // The base of a fresh packed ring has both wrap counters set.
+            resumeQueue(queue, packed ? 0x8000_8000 : 0);
+        } catch (Throwable t) {
+            releaseQueue(queue);
+            queue.close();
+            throw t;
+        }
         return queue;
     }
 

@@ -42,6 +42,18 @@ class VhostUserFrontendTest {
         }
     }
 
+    /** A driver that tries again and again must not run out of descriptors: the lab counts them. */
+    @Test
+    void aQueueThatIsRefusedLeavesNothingOpen() {
+        try (BackendLab lab = new BackendLab();
+                SharedMemory memory = SharedMemory.ofPages(0, 1 << 20);
+                VhostUserFrontend device = VhostUserFrontend.connect(lab.backend.socket(), SOON)) {
+            negotiate(device, memory, false);
+            FrontendException e = assertThrows(FrontendException.class, () -> device.startQueue(2, 8));
+            assertTrue(e.getMessage().startsWith("SET_VRING_NUM: "), e.getMessage());
+        }
+    }
+
     @Test
     void aBackendMayConnectToUs() throws Exception {
         try (BackendLab lab = new BackendLab()) {

@@ -148,16 +148,9 @@ final class UserSession implements AutoCloseable {
         return wanted ? bits : 0;
     }
 
+    /** What the back-end may refuse comes first; the receiving ring, whose memory is its own, comes last. */
     private Pair pair(int index) {
         FrontendQueue rx = device.startQueue(VirtioNet.QUEUES_PER_PAIR * index, options.queueSize());
-        ReceiveRing receive = new ReceiveRing(
-                rx,
-                port.rxQueues().get(index),
-                Buffers.allocate(memory, options.queueSize(), receiveBytes()),
-                features,
-                this::violated);
-        rx.driver().suppressCalls();
-        receive.post();
         FrontendQueue tx = device.startQueue(VirtioNet.QUEUES_PER_PAIR * index + 1, options.queueSize());
         TransmitRing transmit = new TransmitRing(
                 port.txQueues().get(index),
@@ -166,6 +159,14 @@ final class UserSession implements AutoCloseable {
                 sendsLong() ? Buffers.allocate(memory, LONG_BUFFERS, LONGEST) : null,
                 sendsLong() ? LONG_BUFFERS : 0,
                 this::violated);
+        ReceiveRing receive = new ReceiveRing(
+                rx,
+                port.rxQueues().get(index),
+                Buffers.allocate(memory, options.queueSize(), receiveBytes()),
+                features,
+                this::violated);
+        rx.driver().suppressCalls();
+        receive.post();
         return new Pair(port.rxQueues().get(index).owner(), rx, tx, receive, transmit);
     }
 

@@ -161,6 +161,35 @@ class VirtioUserPortTest {
         }
     }
 
+    /** Half of a queue pair is there, the other half is refused: again and again, as long as the port is. */
+    @Test
+    void aBackEndThatRefusesAQueueCostsNothing() {
+        Path socket = folder.resolve("net.sock");
+        int descriptors = 0;
+        int mappings = 0;
+        for (int life = 1; life <= 2; life++) {
+            LyingDevice device = new LyingDevice(LyingDevice.Lie.SHORT_BUFFER) {
+                @Override
+                public int queueCount() {
+                    return 1;
+                }
+            };
+            VhostUserBackend backend =
+                    VhostUserBackend.listen(loop, socket, device, reactors, BackendOptions.DEFAULT);
+            try (backend;
+                    VirtioUserPort port = VirtioUserPort.connect("u0", socket, OPTIONS, reactors)) {
+                await(() -> device.starts.get() > 2, port::reason);
+                assertTrue(port.reason().startsWith("SET_VRING_NUM"), port.reason());
+            }
+            if (life == 1) {
+                descriptors = Fd.openCount();
+                mappings = Mapping.openCount();
+            }
+        }
+        assertEquals(descriptors, Fd.openCount());
+        assertEquals(mappings, Mapping.openCount());
+    }
+
     @Test
     void anIdlePortSleepsAndWakesForAPacket() {
         Checker checker = new Checker();
