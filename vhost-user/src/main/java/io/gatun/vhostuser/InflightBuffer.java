@@ -40,11 +40,15 @@ final class InflightBuffer implements AutoCloseable {
     static MemoryFile createFile(Inflight wanted, boolean packed) throws ProtocolViolation {
         checkCounts(wanted);
         long bytes = wanted.queues() * stride(packed, wanted.queueSize()) + STATE_BYTES;
+        MemoryFile file = null;
         try {
-            MemoryFile file = MemoryFile.create("gatun-inflight", Math.ceilDiv(bytes, PAGE_BYTES) * PAGE_BYTES);
+            file = MemoryFile.create("gatun-inflight", Math.ceilDiv(bytes, PAGE_BYTES) * PAGE_BYTES);
             file.addSeals(MemoryFile.SEAL_SHRINK | MemoryFile.SEAL_GROW | MemoryFile.SEAL_SEAL);
             return file;
         } catch (LinuxException e) {
+            if (file != null) {
+                file.close();
+            }
             throw new ProtocolViolation("GET_INFLIGHT_FD: %s", e.getMessage());
         }
     }
