@@ -26,9 +26,8 @@ import java.nio.ByteBuffer;
  * @param maxBytes most payload
  * @param descriptors how many descriptors must be attached
  * @param gate the protocol feature that has to have been set, or 0
- * @param hasReply whether it is answered by a reply of its own, whatever its flags say
  */
-record RequestRule(String name, int minBytes, int maxBytes, Descriptors descriptors, long gate, boolean hasReply) {
+record RequestRule(String name, int minBytes, int maxBytes, Descriptors descriptors, long gate) {
     /** How many descriptors come with a request. */
     enum Descriptors {
         NONE,
@@ -45,7 +44,7 @@ record RequestRule(String name, int minBytes, int maxBytes, Descriptors descript
     private static final RequestRule[] RULES = new RequestRule[Request.GET_STATUS + 1];
 
     static {
-        rule(Request.GET_FEATURES, "GET_FEATURES").replies();
+        rule(Request.GET_FEATURES, "GET_FEATURES");
         rule(Request.SET_FEATURES, "SET_FEATURES").bytes(U64_BYTES);
         rule(Request.SET_OWNER, "SET_OWNER");
         rule(Request.RESET_OWNER, "RESET_OWNER");
@@ -55,47 +54,44 @@ record RequestRule(String name, int minBytes, int maxBytes, Descriptors descript
         rule(Request.SET_LOG_BASE, "SET_LOG_BASE")
                 .bytes(LOG_BYTES)
                 .with(Descriptors.ONE)
-                .gatedBy(ProtocolFeatures.LOG_SHMFD)
-                .replies();
+                .gatedBy(ProtocolFeatures.LOG_SHMFD);
         rule(Request.SET_LOG_FD, "SET_LOG_FD").with(Descriptors.ONE);
         rule(Request.SET_VRING_NUM, "SET_VRING_NUM").bytes(VRING_STATE_BYTES);
         rule(Request.SET_VRING_ADDR, "SET_VRING_ADDR").bytes(VRING_ADDRESS_BYTES);
         rule(Request.SET_VRING_BASE, "SET_VRING_BASE").bytes(VRING_STATE_BYTES);
-        rule(Request.GET_VRING_BASE, "GET_VRING_BASE").bytes(VRING_STATE_BYTES).replies();
+        rule(Request.GET_VRING_BASE, "GET_VRING_BASE").bytes(VRING_STATE_BYTES);
         rule(Request.SET_VRING_KICK, "SET_VRING_KICK").bytes(U64_BYTES).with(Descriptors.ONE_UNLESS_FLAGGED);
         rule(Request.SET_VRING_CALL, "SET_VRING_CALL").bytes(U64_BYTES).with(Descriptors.ONE_UNLESS_FLAGGED);
         rule(Request.SET_VRING_ERR, "SET_VRING_ERR").bytes(U64_BYTES).with(Descriptors.ONE_UNLESS_FLAGGED);
-        rule(Request.GET_PROTOCOL_FEATURES, "GET_PROTOCOL_FEATURES").replies();
+        rule(Request.GET_PROTOCOL_FEATURES, "GET_PROTOCOL_FEATURES");
         rule(Request.SET_PROTOCOL_FEATURES, "SET_PROTOCOL_FEATURES").bytes(U64_BYTES);
-        rule(Request.GET_QUEUE_NUM, "GET_QUEUE_NUM").gatedBy(ProtocolFeatures.MQ).replies();
+        rule(Request.GET_QUEUE_NUM, "GET_QUEUE_NUM").gatedBy(ProtocolFeatures.MQ);
         rule(Request.SET_VRING_ENABLE, "SET_VRING_ENABLE").bytes(VRING_STATE_BYTES);
         rule(Request.SEND_RARP, "SEND_RARP").bytes(U64_BYTES).gatedBy(ProtocolFeatures.RARP);
         rule(Request.NET_SET_MTU, "NET_SET_MTU").bytes(U64_BYTES).gatedBy(ProtocolFeatures.MTU);
         rule(Request.SET_BACKEND_REQ_FD, "SET_BACKEND_REQ_FD")
                 .with(Descriptors.ONE)
                 .gatedBy(ProtocolFeatures.BACKEND_REQ);
-        rule(Request.IOTLB_MSG, "IOTLB_MSG").bytes(IOTLB_BYTES).replies();
+        rule(Request.IOTLB_MSG, "IOTLB_MSG").bytes(IOTLB_BYTES);
         rule(Request.SET_VRING_ENDIAN, "SET_VRING_ENDIAN")
                 .bytes(VRING_STATE_BYTES)
                 .gatedBy(ProtocolFeatures.CROSS_ENDIAN);
-        rule(Request.GET_CONFIG, "GET_CONFIG").config().replies();
+        rule(Request.GET_CONFIG, "GET_CONFIG").config();
         rule(Request.SET_CONFIG, "SET_CONFIG").config();
         rule(Request.CREATE_CRYPTO_SESSION, "CREATE_CRYPTO_SESSION")
                 .bytes(0, MAX_PAYLOAD_BYTES)
-                .gatedBy(ProtocolFeatures.CRYPTO_SESSION)
-                .replies();
+                .gatedBy(ProtocolFeatures.CRYPTO_SESSION);
         rule(Request.CLOSE_CRYPTO_SESSION, "CLOSE_CRYPTO_SESSION")
                 .bytes(U64_BYTES)
                 .gatedBy(ProtocolFeatures.CRYPTO_SESSION);
-        rule(Request.POSTCOPY_ADVISE, "POSTCOPY_ADVISE").gatedBy(ProtocolFeatures.PAGEFAULT).replies();
+        rule(Request.POSTCOPY_ADVISE, "POSTCOPY_ADVISE").gatedBy(ProtocolFeatures.PAGEFAULT);
         rule(Request.POSTCOPY_LISTEN, "POSTCOPY_LISTEN").gatedBy(ProtocolFeatures.PAGEFAULT);
-        rule(Request.POSTCOPY_END, "POSTCOPY_END").gatedBy(ProtocolFeatures.PAGEFAULT).replies();
-        rule(Request.GET_INFLIGHT_FD, "GET_INFLIGHT_FD").inflight().replies();
+        rule(Request.POSTCOPY_END, "POSTCOPY_END").gatedBy(ProtocolFeatures.PAGEFAULT);
+        rule(Request.GET_INFLIGHT_FD, "GET_INFLIGHT_FD").inflight();
         rule(Request.SET_INFLIGHT_FD, "SET_INFLIGHT_FD").inflight().with(Descriptors.ONE);
         rule(Request.RESET_DEVICE, "RESET_DEVICE").gatedBy(ProtocolFeatures.RESET_DEVICE);
         rule(Request.GET_MAX_MEM_SLOTS, "GET_MAX_MEM_SLOTS")
-                .gatedBy(ProtocolFeatures.CONFIGURE_MEM_SLOTS)
-                .replies();
+                .gatedBy(ProtocolFeatures.CONFIGURE_MEM_SLOTS);
         rule(Request.ADD_MEM_REG, "ADD_MEM_REG")
                 .bytes(SINGLE_REGION_BYTES)
                 .with(Descriptors.ONE)
@@ -105,7 +101,7 @@ record RequestRule(String name, int minBytes, int maxBytes, Descriptors descript
                 .with(Descriptors.ONE_IGNORED)
                 .gatedBy(ProtocolFeatures.CONFIGURE_MEM_SLOTS);
         rule(Request.SET_STATUS, "SET_STATUS").bytes(U64_BYTES).gatedBy(ProtocolFeatures.STATUS);
-        rule(Request.GET_STATUS, "GET_STATUS").gatedBy(ProtocolFeatures.STATUS).replies();
+        rule(Request.GET_STATUS, "GET_STATUS").gatedBy(ProtocolFeatures.STATUS);
     }
 
     /** The rule of a request, or a violation if there is none. */
@@ -201,7 +197,7 @@ record RequestRule(String name, int minBytes, int maxBytes, Descriptors descript
 
         Builder(int request, String name) {
             this.request = request;
-            RULES[request] = new RequestRule(name, 0, 0, Descriptors.NONE, 0, false);
+            RULES[request] = new RequestRule(name, 0, 0, Descriptors.NONE, 0);
         }
 
         Builder bytes(int exactly) {
@@ -210,25 +206,19 @@ record RequestRule(String name, int minBytes, int maxBytes, Descriptors descript
 
         Builder bytes(int least, int most) {
             RequestRule r = RULES[request];
-            RULES[request] = new RequestRule(r.name, least, most, r.descriptors, r.gate, r.hasReply);
+            RULES[request] = new RequestRule(r.name, least, most, r.descriptors, r.gate);
             return this;
         }
 
         Builder with(Descriptors descriptors) {
             RequestRule r = RULES[request];
-            RULES[request] = new RequestRule(r.name, r.minBytes, r.maxBytes, descriptors, r.gate, r.hasReply);
+            RULES[request] = new RequestRule(r.name, r.minBytes, r.maxBytes, descriptors, r.gate);
             return this;
         }
 
         Builder gatedBy(long feature) {
             RequestRule r = RULES[request];
-            RULES[request] = new RequestRule(r.name, r.minBytes, r.maxBytes, r.descriptors, feature, r.hasReply);
-            return this;
-        }
-
-        Builder replies() {
-            RequestRule r = RULES[request];
-            RULES[request] = new RequestRule(r.name, r.minBytes, r.maxBytes, r.descriptors, r.gate, true);
+            RULES[request] = new RequestRule(r.name, r.minBytes, r.maxBytes, r.descriptors, feature);
             return this;
         }
 
