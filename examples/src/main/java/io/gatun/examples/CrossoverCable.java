@@ -30,6 +30,10 @@ public final class CrossoverCable implements Forwarder {
 
     /** The arguments are two socket paths and, if the reactor shall be pinned, the number of a core. */
     public static void main(String[] arguments) throws InterruptedException {
+        if (arguments.length < 2) {
+            System.err.println("usage: CrossoverCable SOCKET SOCKET [CORE]");
+            System.exit(2);
+        }
         ControlLoop loop = ControlLoop.start();
         int core = arguments.length > 2 ? Integer.parseInt(arguments[2]) : -1;
         List<Reactor> reactors = List.of(Reactor.start("cable", core, Reactor.IdlePolicy.ADAPTIVE));

@@ -1,5 +1,7 @@
 package io.gatun.examples.flow;
 
+import io.gatun.linux.LinuxException;
+import io.gatun.linux.UnixListener;
 import io.gatun.pmd.Port;
 import io.gatun.pmd.net.VhostPort;
 import io.gatun.pmd.net.VhostPortOptions;
@@ -19,7 +21,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -37,24 +41,36 @@ public final class ServeFlowSwitch {
     private final List<Port> ports = new ArrayList<>();
     private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(
             Thread.ofPlatform().daemon().name("clock").factory());
+    private Path control;
 
     private ServeFlowSwitch() {}
 
     /** See the class. */
     public static void main(String[] arguments) throws IOException {
+        Path control = null;
+        Map<String, Path> sockets = new LinkedHashMap<>();
+        boolean understood = true;
+        for (int i = 0; i < arguments.length; i++) {
+            int equals = arguments[i].indexOf('=');
+            if (arguments[i].equals("--control") && i + 1 < arguments.length) {
+                control = Path.of(arguments[++i]);
+            } else {
+                String name = arguments[i].substring(0, Math.max(equals, 0));
+                understood &= equals > 0 && sockets.put(name, Path.of(arguments[i].substring(equals + 1))) == null;
+            }
+        }
+        if (!understood || sockets.isEmpty()) {
+            System.err.println("usage: ServeFlowSwitch [--control SOCKET] NAME=SOCKET..., each NAME once");
+            System.exit(2);
+        }
         ServeFlowSwitch server = new ServeFlowSwitch();
         Runtime.getRuntime().addShutdownHook(new Thread(server::close));
-        for (int i = 0; i < arguments.length; i++) {
-            if (arguments[i].equals("--control") && i + 1 < arguments.length) {
-                Path control = Path.of(arguments[++i]);
-                Thread.ofPlatform().daemon().name("control").start(() -> server.serveControl(control));
-            } else if (arguments[i].indexOf('=') > 0) {
-                int equals = arguments[i].indexOf('=');
-                server.addPort(arguments[i].substring(0, equals), Path.of(arguments[i].substring(equals + 1)));
-            } else {
-                System.err.println("usage: ServeFlowSwitch [--control SOCKET] NAME=SOCKET...");
-                System.exit(2);
-            }
+        try {
+            sockets.forEach(server::addPort);
+            server.listen(control);
+        } catch (LinuxException e) {
+            System.err.println("ServeFlowSwitch: " + e.getMessage());
+            System.exit(1);
         }
         server.clock.execute(server::age);
         server.serve(System.in, System.out, false);
@@ -82,16 +98,26 @@ public final class ServeFlowSwitch {
         }
     }
 
-    private void serveControl(Path path) {
-        try (ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
-            Files.deleteIfExists(path);
-            listener.bind(UnixDomainSocketAddress.of(path));
+    private void listen(Path path) throws IOException {
+        if (path == null) {
+            return;
+        }
+        // Says what is in the way, be it a file or somebody who listens, and clears away what a former process left.
+        UnixListener.listen(path.toString()).close();
+        ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        listener.bind(UnixDomainSocketAddress.of(path));
+        control = path;
+        Thread.ofPlatform().daemon().name("control").start(() -> serveControl(listener));
+    }
+
+    private void serveControl(ServerSocketChannel listener) {
+        try (listener) {
             while (true) {
                 SocketChannel client = listener.accept();
                 Thread.ofVirtual().start(() -> serveClient(client));
             }
         } catch (IOException failed) {
-            System.err.println("control socket " + path + ": " + failed.getMessage());
+            System.err.println("control socket " + control + ": " + failed.getMessage());
         }
     }
 
@@ -116,5 +142,12 @@ public final class ServeFlowSwitch {
         ports.forEach(Port::close);
         reactor.close();
         loop.close();
+        try {
+            if (control != null) {
+                Files.deleteIfExists(control);
+            }
+        } catch (IOException failed) {
+            System.err.println("control socket " + control + ": " + failed.getMessage());
+        }
     }
 }
