@@ -14,6 +14,8 @@ package io.gatun.examples.flow;
  * 6  ipv6_dst 128
  * </pre>
  *
+ * <p>Of {@code nw_tos} the two bits of congestion notification are left out, as in OVS.
+ *
  * <p>A field that a packet does not have is 0, so that a match on one demands of its packets what brings it along, such
  * as {@code dl_type=0x0800} for {@code nw_src}.
  */

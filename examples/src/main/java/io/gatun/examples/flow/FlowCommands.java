@@ -16,7 +16,7 @@ final class FlowCommands {
     private static final String HELP =
             """
             add-flow FLOW                   e.g. add-flow priority=10,tcp,tp_dst=80,actions=output:2
-            del-flows [--strict] [MATCH]    all flows, or those within a match
+            del-flows [--strict] [MATCH]    all flows, or those within a match, e.g. tcp or cookie=0x1/-1
             dump-flows [MATCH]              with packets and bytes
             dump-ports                      what each port has carried
             fdb/show                        what NORMAL has learned
@@ -70,14 +70,14 @@ final class FlowCommands {
 
     private String delete(String text) {
         boolean strict = text.startsWith("--strict");
-        FlowParser parsed = parser().match(strict ? withoutName(text.substring("--strict".length())) : text);
+        FlowParser parsed = parser().filter(strict ? withoutName(text.substring("--strict".length())) : text);
         flowSwitch.remove(strict ? exactly(parsed) : within(parsed));
         return "";
     }
 
     private String dump(String text) {
         return lines(flowSwitch.tables().flows().stream()
-                .filter(within(parser().match(text)))
+                .filter(within(parser().filter(text)))
                 .map(FlowText::flow));
     }
 
@@ -85,15 +85,18 @@ final class FlowCommands {
         if (parsed.priority >= 0) {
             throw new IllegalArgumentException("a priority is for add-flow and del-flows --strict");
         }
-        return flow ->
-                (parsed.table < 0 || flow.table == parsed.table) && parsed.match.covers(flow.match);
+        return flow -> isPlaced(flow, parsed) && parsed.match.covers(flow.match);
     }
 
     private static Predicate<Flow> exactly(FlowParser parsed) {
         int priority = parsed.priority < 0 ? Flow.DEFAULT_PRIORITY : parsed.priority;
-        return flow -> flow.match.equals(parsed.match)
-                && flow.priority == priority
-                && (parsed.table < 0 || flow.table == parsed.table);
+        return flow -> isPlaced(flow, parsed) && flow.match.equals(parsed.match) && flow.priority == priority;
+    }
+
+    /** Whether a flow has the table and the cookie that are asked for, if any are. */
+    private static boolean isPlaced(Flow flow, FlowParser parsed) {
+        return (parsed.table < 0 || flow.table == parsed.table)
+                && ((flow.cookie ^ parsed.cookie) & parsed.cookieMask) == 0;
     }
 
     private String ports() {

@@ -66,8 +66,9 @@ final class FlowLane {
             bytes += burst.lengths[selected[i]];
         }
         program.count(count, bytes);
-        if (program.operations.length == 0) {
+        if (!program.sends) {
             from.counters().drop(Drop.REFUSED, count);
+            return;
         }
         for (Action action : program.operations) {
             switch (action) {

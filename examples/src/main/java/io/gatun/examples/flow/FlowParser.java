@@ -35,6 +35,11 @@ final class FlowParser {
 
     int priority = -1;
     long cookie;
+
+    /** Which bits of a cookie are looked for. */
+    long cookieMask;
+
+    private boolean setsCookie;
     Match match = new Match();
 
     /** {@code portNumber} gives the number of a named port, or -1. */
@@ -49,6 +54,9 @@ final class FlowParser {
             throw new IllegalArgumentException("a flow needs actions=…");
         }
         match(text.substring(0, at));
+        if (cookieMask != 0) {
+            throw new IllegalArgumentException("a flow's cookie has no mask");
+        }
         String actions = text.substring(text.indexOf('=', at) + 1);
         int inTable = Math.max(table, 0);
         return new Flow(
@@ -65,14 +73,21 @@ final class FlowParser {
     }
 
     /** A match alone, as {@code del-flows} and {@code dump-flows} take it. */
-    FlowParser match(String text) {
+    FlowParser filter(String text) {
+        match(text);
+        if (setsCookie) {
+            throw new IllegalArgumentException("a cookie to look for has a mask, such as cookie=0x1/-1");
+        }
+        return this;
+    }
+
+    private void match(String text) {
         for (String item : text.split("[,\\s]+", -1)) {
             if (!item.isEmpty()) {
                 item(item);
             }
         }
         requirePrerequisites();
-        return this;
     }
 
     private void item(String item) {
@@ -90,11 +105,28 @@ final class FlowParser {
         switch (name) {
             case "table" -> table = (int) number(name, value, FlowTables.COUNT - 1);
             case "priority" -> priority = (int) number(name, value, 0xffff);
-            case "cookie" ->
-                cookie = Long.parseUnsignedLong(value.replaceFirst("^0x", ""), value.startsWith("0x") ? 16 : 10);
+            case "cookie" -> cookie(value);
             case "in_port" -> match.with(Field.IN_PORT, port(value), 0xffff);
             case "dl_vlan", "vlan_vid" -> vlan(name, value);
             default -> field(field(name), value);
+        }
+    }
+
+    private void cookie(String text) {
+        String[] parts = text.split("/", 2);
+        cookie = cookieBits(parts[0]);
+        setsCookie = parts.length == 1;
+        cookieMask = setsCookie ? 0 : cookieBits(parts[1]);
+    }
+
+    private static long cookieBits(String text) {
+        try {
+            boolean hexadecimal = text.startsWith("0x");
+            return text.equals("-1")
+                    ? -1
+                    : Long.parseUnsignedLong(hexadecimal ? text.substring(2) : text, hexadecimal ? 16 : 10);
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException("a cookie is a number of 64 bits, not " + text);
         }
     }
 
@@ -157,8 +189,17 @@ final class FlowParser {
                 ByteBuffer address = address(text, 16);
                 yield new long[] {address.getLong(), address.getLong()};
             }
+            case NW_TOS -> new long[] {0, dscp(text)};
             default -> new long[] {0, number(field.label, text, field.mask() >>> field.shift)};
         };
+    }
+
+    private static long dscp(String text) {
+        long tos = number(Field.NW_TOS.label, text, 0xff);
+        if ((tos & ~KeyReader.DSCP) != 0) {
+            throw new IllegalArgumentException("nw_tos is a multiple of 4, not " + text);
+        }
+        return tos;
     }
 
     private static long mac(String text) {

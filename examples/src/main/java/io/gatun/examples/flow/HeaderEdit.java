@@ -100,10 +100,10 @@ final class HeaderEdit {
 
     private void setTos(long network, int tos) {
         if (headers.ipv6) {
-            PacketHeaders.putNumber(network, (PacketHeaders.number(network) & 0xf00f) | tos << 4);
+            PacketHeaders.putNumber(network, (PacketHeaders.number(network) & ~(KeyReader.DSCP << 4)) | tos << 4);
         } else if (headers.ip) {
             long before = InternetChecksum.sum(network, 2);
-            Memory.putByte(network + 1, (byte) tos);
+            Memory.putByte(network + 1, (byte) ((Memory.getByte(network + 1) & ~KeyReader.DSCP) | tos));
             update(network + IPV4_CHECKSUM, before, InternetChecksum.sum(network, 2));
         }
     }

@@ -14,6 +14,9 @@ final class KeyReader {
     /** As much of a packet as is read: two tags, IPv6 and a few extension headers, TCP with options. */
     static final int HEAD_BYTES = 128;
 
+    /** What {@code nw_tos} is of its byte; the other bits are congestion's (RFC 3168). */
+    static final int DSCP = 0xfc;
+
     private static final int TYPE_AT = 12;
 
     private final PacketHeaders headers = new PacketHeaders();
@@ -57,12 +60,12 @@ final class KeyReader {
     private void readNetwork(long network, long[] key) {
         Field.NW_PROTO.put(key, 0, headers.protocol);
         if (headers.ipv6) {
-            Field.NW_TOS.put(key, 0, PacketHeaders.number(network) >>> 4 & 0xff);
+            Field.NW_TOS.put(key, 0, PacketHeaders.number(network) >>> 4 & DSCP);
             for (int i = 0; i < 4; i++) {
                 key[Field.IPV6_SRC.word + i] = Long.reverseBytes(Memory.getLong(network + 8 + 8L * i));
             }
         } else {
-            Field.NW_TOS.put(key, 0, Memory.getByte(network + 1) & 0xff);
+            Field.NW_TOS.put(key, 0, Memory.getByte(network + 1) & DSCP);
             key[Field.NW_SRC.word] = Long.reverseBytes(Memory.getLong(network + 12));
         }
     }

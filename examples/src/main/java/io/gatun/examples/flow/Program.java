@@ -11,9 +11,13 @@ final class Program {
     final Action[] operations;
     final Flow[] flows;
 
+    /** Whether there is anything that sends. */
+    final boolean sends;
+
     Program(List<Action> operations, List<Flow> flows) {
         this.operations = operations.toArray(Action[]::new);
         this.flows = flows.toArray(Flow[]::new);
+        sends = operations.stream().anyMatch(a -> a instanceof Action.Output || a instanceof Action.Word);
     }
 
     /** Counts packets for each flow on the way. */

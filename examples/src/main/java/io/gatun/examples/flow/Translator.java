@@ -32,15 +32,18 @@ final class Translator {
         tables = from;
         inPort = (int) Field.IN_PORT.get(packetKey);
         tooMuch = false;
-        visit(0, 0);
+        visit(0, inPort, 0);
         if (tooMuch) {
             operations.clear();
         }
         return new Program(operations, flows);
     }
 
-    private void visit(int table, int depth) {
+    /** Looks a table up as if the packet had come from {@code port}: that is for this one look. */
+    private void visit(int table, int port, int depth) {
+        Field.IN_PORT.put(key, 0, port);
         Flow flow = tables.find(table, key);
+        Field.IN_PORT.put(key, 0, inPort);
         if (flow == null || tooMuch) {
             return;
         }
@@ -51,8 +54,8 @@ final class Translator {
         flows.add(flow);
         for (Action action : flow.actions) {
             switch (action) {
-                case Action.GotoTable next -> visit(next.table(), depth + 1);
-                case Action.Resubmit resubmit -> resubmit(resubmit, depth);
+                case Action.GotoTable next -> visit(next.table(), inPort, depth + 1);
+                case Action.Resubmit(int from, int to) -> visit(to, from < 0 ? inPort : from, depth + 1);
                 case Action.Output output -> {
                     if (output.port() != inPort) {
                         add(output);
@@ -61,15 +64,6 @@ final class Translator {
                 default -> change(action);
             }
         }
-    }
-
-    private void resubmit(Action.Resubmit resubmit, int depth) {
-        long before = Field.IN_PORT.get(key);
-        if (resubmit.port() >= 0) {
-            Field.IN_PORT.put(key, 0, resubmit.port());
-        }
-        visit(resubmit.table(), depth + 1);
-        Field.IN_PORT.put(key, 0, before);
     }
 
     /** Later tables match what earlier actions have written. */

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
+import io.gatun.pmd.Drop;
 import java.lang.management.ManagementFactory;
 import java.util.Arrays;
 import java.util.List;
@@ -139,6 +140,38 @@ class FlowSwitchTest {
         assertSent(1, Packet.ipv4(TCP, 1, 2), 2, 3);
         String dump = commands.run("dump-flows table=6");
         assertTrue(dump.contains("table=6, n_packets=1, n_bytes=64, in_port=3 actions=output:3"), dump);
+    }
+
+    /** What a resubmit says of the port is for its own look: further ones are about the port of the packet again. */
+    @Test
+    void aResubmitPretendsItsPortForOneLookOnly() {
+        flows("actions=resubmit(3,1)", "table=1,in_port=3,actions=resubmit(,2),goto_table:4",
+                "table=2,in_port=1,actions=2", "table=2,in_port=3,actions=drop",
+                "table=4,in_port=1,actions=3", "table=4,in_port=3,actions=drop");
+        assertSent(1, Packet.ipv4(TCP, 1, 2), 2, 3);
+    }
+
+    /** {@code nw_tos} is the six bits of DSCP; the other two are ECN's, which routers on the way write. */
+    @Test
+    void congestionIsNeitherMatchedNorForgotten() {
+        flows("in_port=1,ip,nw_tos=184,actions=mod_nw_tos:32,resubmit(,1)", "table=1,ip,nw_tos=32,actions=2",
+                "in_port=1,ipv6,nw_tos=184,actions=mod_nw_tos:32,2");
+        byte[] four = Packet.ipv4(TCP, 1, 2);
+        four[15] = (byte) (184 | 3);
+        assertEquals(32 | 3, one(1, four, 2)[15]);
+        byte[] six = Packet.ipv6(TCP);
+        six[14] = 0x60 | 0xb;
+        six[15] = (byte) 0xb0;
+        assertEquals("6230", Packet.hex(one(1, six, 2), 14, 16));
+    }
+
+    @Test
+    void whatNoActionSendsIsCountedAsDropped() {
+        flows("in_port=1,actions=mod_nw_dst:1.2.3.4", "in_port=2,actions=2");
+        assertSent(1, Packet.ipv4(TCP, 1, 2));
+        assertSent(2, Packet.ipv4(TCP, 1, 2));
+        assertEquals(1, ports[0].rxQueues().getFirst().counters().dropped(Drop.REFUSED));
+        assertEquals(1, ports[1].rxQueues().getFirst().counters().dropped(Drop.REFUSED));
     }
 
     @Test

@@ -75,6 +75,9 @@ class FlowTextTest {
                 "actions=set_field:1->in_port",
                 "actions=set_field:1",
                 "cookie=nonsense,actions=1",
+                "cookie=1/-1,actions=1",
+                "ip,nw_tos=1,actions=1",
+                "ip,actions=mod_nw_tos:3,1",
             })
     void whatIsWrongIsRefused(String text) {
         assertThrows(IllegalArgumentException.class, () -> parser().flow(text));
@@ -106,6 +109,25 @@ class FlowTextTest {
             assertTrue(commands.run("make-coffee").startsWith("error: unknown command"));
             assertTrue(commands.run("add-flow tcp").startsWith("error: a flow needs actions"));
             assertTrue(commands.run("help").contains("add-flow"));
+        }
+    }
+
+    /** As in OVS, a cookie without a mask is one to be set: to delete by it must not delete everything. */
+    @Test
+    void flowsAreFoundByTheirCookie() {
+        try (FlowSwitch flowSwitch = new FlowSwitch("br0")) {
+            FlowCommands commands = new FlowCommands(flowSwitch);
+            assertEquals("", commands.run("add-flow cookie=0x15,tcp,actions=1"));
+            assertEquals("", commands.run("add-flow cookie=0x25,udp,actions=1"));
+            assertEquals(1, commands.run("dump-flows cookie=0x15/-1").lines().count());
+            assertEquals(2, commands.run("dump-flows cookie=5/0xf").lines().count());
+            assertEquals(1, commands.run("dump-flows cookie=5/0xf,tcp").lines().count());
+            assertTrue(commands.run("dump-flows cookie=0x15").startsWith("error: a cookie to look for has a mask"));
+            assertTrue(commands.run("del-flows cookie=0x15").startsWith("error: a cookie to look for has a mask"));
+            assertEquals("", commands.run("del-flows --strict udp,cookie=0x15/-1"));
+            assertEquals(3, commands.run("dump-flows").lines().count());
+            assertEquals("", commands.run("del-flows cookie=0x15/-1"));
+            assertEquals(2, commands.run("dump-flows").lines().count());
         }
     }
 
