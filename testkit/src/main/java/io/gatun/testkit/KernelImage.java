@@ -24,7 +24,16 @@ import java.util.stream.Stream;
 public record KernelImage(Path image, Path modules) {
     /** The newest kernel in the lab's folder ({@code kernel/boot} and {@code kernel/lib/modules}), if there is one. */
     public static Optional<KernelImage> find() {
-        Path root = Lab.folder().resolve("kernel");
+        return find("kernel");
+    }
+
+    /** A kernel with {@code /dev/iommu} and VFIO's no-IOMMU mode, which no kernel of Debian's has, if there is one. */
+    public static Optional<KernelImage> findWithIommuFd() {
+        return find("kernel-iommufd");
+    }
+
+    private static Optional<KernelImage> find(String folder) {
+        Path root = Lab.folder().resolve(folder);
         return list(root.resolve("boot"), "vmlinuz-").max(Path::compareTo).flatMap(image -> {
             String version = image.getFileName().toString().substring("vmlinuz-".length());
             Path modules = root.resolve("lib/modules").resolve(version);

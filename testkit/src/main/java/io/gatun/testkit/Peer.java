@@ -29,6 +29,8 @@ public enum Peer {
     TESTPMD("dpdk-testpmd", "dpdk-dev"),
     /** A Linux kernel with its modules, unpacked in the lab's folder. */
     GUEST_KERNEL("a guest kernel", "linux-image-cloud-amd64"),
+    /** Another, with {@code /dev/iommu}; optional, as it is built from source. */
+    IOMMUFD_KERNEL("a guest kernel with /dev/iommu", "linux-source-6.12"),
     /** All of what a QEMU guest of the lab is made from. */
     GUEST("a QEMU guest", "qemu-system-x86"),
     /** A guest that runs programs of the host, such as its JDK. */
@@ -45,6 +47,11 @@ public enum Peer {
         this.debianPackage = debianPackage;
     }
 
+    /** Whether its tests may be skipped even where peers are required. */
+    boolean isOptional() {
+        return this == IOMMUFD_KERNEL;
+    }
+
     /** Why the peer cannot be used here, with the remedy; empty when it can. */
     public Optional<String> missing() {
         return switch (this) {
@@ -54,7 +61,8 @@ public enum Peer {
                         .findFirst();
             case GUEST_WITH_HOST_FILES ->
                 Stream.of(GUEST, VIRTIOFSD).flatMap(part -> part.missing().stream()).findFirst();
-            case GUEST_KERNEL -> find().isPresent() ? Optional.empty() : Optional.of(remedy("under " + Lab.folder()));
+            case GUEST_KERNEL, IOMMUFD_KERNEL ->
+                find().isPresent() ? Optional.empty() : Optional.of(remedy("under " + Lab.folder()));
             default -> find().isPresent() ? Optional.empty() : Optional.of(remedy("on PATH"));
         };
     }
@@ -64,6 +72,7 @@ public enum Peer {
         return switch (this) {
             case GUEST, GUEST_WITH_HOST_FILES -> QEMU.find();
             case GUEST_KERNEL -> KernelImage.find().map(KernelImage::image);
+            case IOMMUFD_KERNEL -> KernelImage.findWithIommuFd().map(KernelImage::image);
             case TESTPMD -> find(Stream.concat(searchPath(), Stream.of(Lab.folder().resolve("dpdk"))));
             case VIRTIOFSD -> find(Stream.concat(searchPath(), QEMU_FOLDERS.stream()));
             default -> find(searchPath());

@@ -2,7 +2,6 @@ package io.gatun.testkit;
 
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import org.junit.jupiter.api.extension.ConditionEvaluationResult;
 import org.junit.jupiter.api.extension.ExecutionCondition;
 import org.junit.jupiter.api.extension.ExtensionContext;
@@ -17,9 +16,10 @@ final class PeerCondition implements ExecutionCondition {
         Peer[] peers = AnnotationSupport.findAnnotation(context.getElement(), RequiresPeer.class)
                 .map(RequiresPeer::value)
                 .orElse(new Peer[0]);
-        List<String> missing =
-                Arrays.stream(peers).map(Peer::missing).flatMap(Optional::stream).toList();
-        return decide(missing, Boolean.getBoolean(REQUIRED_PROPERTY));
+        List<Peer> missing =
+                Arrays.stream(peers).filter(peer -> peer.missing().isPresent()).toList();
+        boolean required = Boolean.getBoolean(REQUIRED_PROPERTY) && !missing.stream().allMatch(Peer::isOptional);
+        return decide(missing.stream().map(peer -> peer.missing().orElseThrow()).toList(), required);
     }
 
     /** @throws MissingPeerException if something is missing that is required: JUnit reports it as the test's failure */

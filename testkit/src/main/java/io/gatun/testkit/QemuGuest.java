@@ -223,6 +223,8 @@ public final class QemuGuest implements AutoCloseable {
         private boolean linux = true;
         private boolean rebootable;
         private boolean iommu;
+        private boolean iommuFd;
+        private String kernelArguments = "";
         private boolean hostFiles;
         private Duration lifetime = PeerProcess.DEFAULT_LIFETIME;
 
@@ -255,6 +257,18 @@ public final class QemuGuest implements AutoCloseable {
         /** An IOMMU before all PCI functions, which the guest's kernel uses. */
         public Builder iommu() {
             iommu = true;
+            return this;
+        }
+
+        /** The kernel that has {@code /dev/iommu}, {@link Peer#IOMMUFD_KERNEL}. */
+        public Builder iommuFdKernel() {
+            iommuFd = true;
+            return this;
+        }
+
+        /** Further arguments on the kernel's command line. */
+        public Builder kernelArguments(String arguments) {
+            kernelArguments = " " + arguments;
             return this;
         }
 
@@ -367,13 +381,17 @@ public final class QemuGuest implements AutoCloseable {
                 command.add("-no-reboot");
             }
             if (linux) {
-                KernelImage kernel = KernelImage.find()
-                        .orElseThrow(() -> new IllegalStateException(
-                                Peer.GUEST_KERNEL.missing().orElse("no guest kernel")));
+                Peer peer = iommuFd ? Peer.IOMMUFD_KERNEL : Peer.GUEST_KERNEL;
+                KernelImage kernel = (iommuFd ? KernelImage.findWithIommuFd() : KernelImage.find())
+                        .orElseThrow(() -> new IllegalStateException(peer.missing().orElse("no guest kernel")));
                 command.addAll(List.of(
                         "-kernel", kernel.image().toString(),
                         "-initrd", Initramfs.of(kernel, allModules()).toString(),
-                        "-append", "console=ttyS0 panic=-1" + (iommu ? " intel_iommu=on" : "")));
+                        "-append", "console=ttyS0 panic=-1" + (iommu ? " intel_iommu=on" : "") + kernelArguments));
+            }
+            if (iommuFd) {
+                // QEMU 7.2 spoils the flags after CMPXCHG16B, which kernels use from 6.5 on where they may.
+                command.addAll(List.of("-cpu", "qemu64,-cx16"));
             }
             if (iommu) {
                 command.addAll(List.of("-device", "intel-iommu,intremap=on,caching-mode=on"));

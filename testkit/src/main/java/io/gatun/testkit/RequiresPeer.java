@@ -10,7 +10,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 
 /**
  * Marks a test or test class as a real-peer test (tag {@code peer}). Where a peer is missing the test is skipped and
- * the report says which and why; with {@code -Dgatun.peers.required=true} it fails instead.
+ * the report says which and why; with {@code -Dgatun.peers.required=true} it fails instead, but for optional peers.
  */
 @Target({ElementType.TYPE, ElementType.METHOD})
 @Retention(RetentionPolicy.RUNTIME)

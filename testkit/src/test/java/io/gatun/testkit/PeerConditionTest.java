@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ConditionEvaluationResult;
 
@@ -22,6 +23,13 @@ class PeerConditionTest {
         ConditionEvaluationResult result = PeerCondition.decide(List.of("no QEMU", "no kernel"), false);
         assertTrue(result.isDisabled());
         assertEquals(Optional.of("no QEMU; no kernel"), result.getReason());
+    }
+
+    @Test
+    void noPeerIsOptionalButTheKernelThatIsBuiltForTheLab() {
+        assertEquals(
+                List.of(Peer.IOMMUFD_KERNEL),
+                Stream.of(Peer.values()).filter(Peer::isOptional).toList());
     }
 
     @Test

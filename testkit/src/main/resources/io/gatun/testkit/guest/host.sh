@@ -16,6 +16,9 @@ step_huge_pages() {
     [ "$(cat /proc/sys/vm/nr_hugepages)" = "$1" ] || fail "the kernel has only $(cat /proc/sys/vm/nr_hugepages)"
 }
 
+# As in a container that was given /dev/iommu and its devices alone.
+step_no_vfio_groups() { rm /dev/vfio/vfio; }
+
 # pci_driver ADDRESS DRIVER: hands a PCI function to a driver, whoever has it.
 step_pci_driver() {
     function=/sys/bus/pci/devices/$1
