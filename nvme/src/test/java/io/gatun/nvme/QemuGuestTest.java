@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gatun.testkit.GuestSuite;
-import io.gatun.testkit.NvmeModel;
 import io.gatun.testkit.Peer;
 import io.gatun.testkit.QemuGuest;
 import io.gatun.testkit.RequiresPeer;
@@ -12,6 +11,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -26,14 +26,30 @@ class QemuGuestTest {
     @ParameterizedTest
     @ValueSource(strings = {"vfio-pci", "uio_pci_generic"})
     void theSameTestsInAGuest(String driver) {
-        QemuGuest.Builder builder =
-                QemuGuest.builder().memoryMegabytes(1024).modules("nvme", driver).hostFiles();
-        for (NvmeModel model : QemuDrives.MODELS) {
-            builder.nvme(model);
-        }
+        QemuGuest.Builder builder = guest().modules("nvme", driver);
         if (driver.equals("vfio-pci")) {
             builder.iommu().modules("nvme", driver, "vfio_iommu_type1");
         }
+        GuestSuite suite = run(builder, driver, SUITE);
+        assertEquals(3, suite.skipped().size(), () -> "all but bad blocks and resets under load: " + suite);
+    }
+
+    @Test
+    @RequiresPeer(Peer.IOMMUFD_KERNEL)
+    void dataAndResetsThroughIommuFd() {
+        QemuGuest.Builder builder = guest().iommu().iommuFdKernel().modules("nvme", "vfio-pci", "iommufd");
+        GuestSuite suite = run(builder, "vfio-pci", List.of(QemuDataTest.class, QemuResetTest.class), "no_vfio_groups");
+        assertTrue(suite.passed().size() >= 8, suite::toString);
+    }
+
+    private static QemuGuest.Builder guest() {
+        QemuGuest.Builder builder = QemuGuest.builder().memoryMegabytes(1024).hostFiles();
+        QemuDrives.MODELS.forEach(builder::nvme);
+        return builder;
+    }
+
+    private static GuestSuite run(
+            QemuGuest.Builder builder, String driver, List<Class<?>> tests, String... lastSteps) {
         List<String> addresses = IntStream.range(0, QemuDrives.MODELS.size())
                 .mapToObj(QemuGuest::nvmeAddress)
                 .toList();
@@ -41,12 +57,13 @@ class QemuGuestTest {
             guest.run("host_files", STEP);
             guest.run("huge_pages 32", STEP);
             addresses.forEach(address -> guest.run("pci_driver " + address + " " + driver, STEP));
+            List.of(lastSteps).forEach(step -> guest.run(step, STEP));
             Map<String, String> properties = Map.of(QemuDrives.ADDRESSES, String.join(",", addresses));
-            GuestSuite suite = GuestSuite.run(guest, SUITE, properties, PATIENCE);
+            GuestSuite suite = GuestSuite.run(guest, tests, properties, PATIENCE);
             suite.passed().forEach(test -> System.out.println(driver + ": " + test));
-            assertEquals(3, suite.skipped().size(), () -> "all but bad blocks and resets under load: " + suite);
-            assertTrue(suite.passed().size() >= SUITE.size(), suite::toString);
+            assertTrue(suite.passed().size() >= tests.size(), suite::toString);
             guest.powerOff();
+            return suite;
         }
     }
 }

@@ -15,8 +15,8 @@ import java.util.TreeSet;
  * memory through one address space of {@code /dev/iommu}. Source: {@code Documentation/driver-api/vfio.rst},
  * {@code Documentation/userspace-api/iommufd.rst} (Linux 6.6 and later).
  *
- * <p>Written by the kernel's documents; not tried on a kernel that has it yet. So {@link PciAccess} takes it only where
- * there is no other way.
+ * <p>{@link PciAccess} takes it where a function has no group that could be opened: in a kernel without, or in a
+ * container that was given no more than {@code /dev/iommu} and the device.
  *
  * <p><b>Thread-safety:</b> any thread.
  */
@@ -67,10 +67,19 @@ public final class IommuFdContext implements AutoCloseable {
         if (devices.contains(function.address())) {
             throw new LinuxException("open " + function, Errno.EBUSY, "this process has it open already");
         }
-        Fd device = VfioFiles.open(path(function), "is /dev a devtmpfs?");
+        String path = path(function);
+        Fd device = VfioFiles.open(path, "is /dev a devtmpfs?");
         try {
-            require(IommuFd.bind(device.value(), fd.value()), "bind " + function + " to " + CONTROL);
-            require(IommuFd.attach(device.value(), space), "attach " + function + " to an address space");
+            int bound = IommuFd.bind(device.value(), fd.value());
+            if (bound < 0) {
+                device.close(); // or we would be among those who have it open
+                throw new LinuxException("bind " + function + " to " + CONTROL, bound, bindRemedy(-bound, path));
+            }
+            int attached = IommuFd.attach(device.value(), space);
+            if (attached < 0) {
+                throw new LinuxException(
+                        "attach " + function + " to an address space of " + CONTROL, attached, attachRemedy(-attached));
+            }
             if (memory == null) {
                 memory = new IommuSpace(new Ioas(fd.value(), space));
             } else {
@@ -99,17 +108,30 @@ public final class IommuFdContext implements AutoCloseable {
         return "/dev/vfio/devices/" + found.getFirst().getFileName();
     }
 
-    private static void require(int result, String what) {
-        if (result < 0) {
-            String remedy =
-                    switch (-result) {
-                        case Errno.EBUSY -> "another process has it, or another function of its IOMMU group";
-                        case Errno.EINVAL -> "its IOMMU differs from that of the devices beside it";
-                        case Errno.EPERM -> "the IOMMU does not remap interrupts";
-                        default -> "";
-                    };
-            throw new LinuxException(what, result, remedy);
-        }
+    private static String bindRemedy(int errno, String path) {
+        return switch (errno) {
+            case Errno.EINVAL -> {
+                List<String> holders = FileHolders.list(Path.of("/proc"), path);
+                yield holders.isEmpty()
+                        ? "a process that this user cannot see has it, or its IOMMU lets caches differ from memory"
+                        : "it is in use by " + String.join(", ", holders) + "; end that first";
+            }
+            case Errno.EBUSY ->
+                "its IOMMU group is in use: by a process that has /dev/vfio/GROUP open, or by the kernel's driver of"
+                        + " another function; end that, or bind that to " + VfioFiles.DRIVER;
+            case Errno.EPERM ->
+                "the IOMMU does not remap interrupts; if every device can be trusted: echo 1"
+                        + " >/sys/module/iommufd/parameters/allow_unsafe_interrupts";
+            default -> "";
+        };
+    }
+
+    private static String attachRemedy(int errno) {
+        return switch (errno) {
+            case Errno.EINVAL -> "its IOMMU differs from that of the devices beside it";
+            case Errno.EBUSY -> "another function of its IOMMU group is in another address space";
+            default -> "";
+        };
     }
 
     private synchronized void closed(PciFunction function) {

@@ -3,6 +3,7 @@ package io.gatun.vfio;
 import io.gatun.linux.Errno;
 import io.gatun.linux.LinuxException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -44,8 +45,7 @@ public final class PciAccess implements AutoCloseable {
     public synchronized PciDevice open(PciAddress address, Optional<UUID> token) {
         PciFunction function = bus.function(address);
         if (!function.hasDriver(UioDevice.DRIVER)) {
-            boolean hasGroups = Files.exists(VfioContainer.CONTROL);
-            return hasGroups || !IommuFdContext.offers(function)
+            return hasGroup(function) || !IommuFdContext.offers(function)
                     ? openVfio(function, token)
                     : openIommuFd(function);
         }
@@ -68,6 +68,13 @@ public final class PciAccess implements AutoCloseable {
             iommuFd.close();
             iommuFd = null;
         }
+    }
+
+    /** Kernels without groups may have the file of the containers, as a guise of {@code /dev/iommu}. */
+    private static boolean hasGroup(PciFunction function) {
+        return function.iommuGroup() >= 0
+                && Files.exists(VfioContainer.CONTROL)
+                && Files.exists(Path.of(VfioFiles.group(function)));
     }
 
     private VfioDevice openIommuFd(PciFunction function) {

@@ -39,8 +39,8 @@ final class Unprivileged implements AutoCloseable {
 
     public static void main(String[] arguments) throws IOException {
         while (System.in.read() >= 0) {
-            try (VfioContainer container = VfioContainer.open();
-                    VfioDevice device = container.open(PciBus.system().function(PciAddress.parse(arguments[0])));
+            try (PciAccess access = new PciAccess(PciBus.system());
+                    PciDevice device = access.open(PciAddress.parse(arguments[0]));
                     DmaBuffer memory = device.memory().allocate(1 << 20)) {
                 System.out.println("unexpected: " + memory);
             } catch (LinuxException e) {

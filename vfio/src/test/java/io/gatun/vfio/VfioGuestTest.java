@@ -32,6 +32,26 @@ class VfioGuestTest {
         assertEquals(3, suite.passed().size(), suite::toString);
     }
 
+    @Test
+    @RequiresPeer(Peer.IOMMUFD_KERNEL)
+    void throughIommuFd() {
+        QemuGuest.Builder guest = guest()
+                .nvme(NvmeModel.of("gatun-second").with(NvmeDisk.ofMegabytes(16)))
+                .iommu()
+                .iommuFdKernel()
+                .modules("nvme", "vfio-pci", "iommufd");
+        GuestSuite suite = run(guest, IommuFdInGuest.class);
+        assertEquals(6, suite.passed().size(), suite::toString);
+    }
+
+    @Test
+    @RequiresPeer(Peer.IOMMUFD_KERNEL)
+    void throughVfioWithoutAnIommu() {
+        QemuGuest.Builder guest = guest().iommuFdKernel().modules("nvme", "vfio-pci", "vfio_iommu_type1");
+        GuestSuite suite = run(guest, NoIommuInGuest.class);
+        assertEquals(1, suite.passed().size(), suite::toString);
+    }
+
     private static QemuGuest.Builder guest() {
         return QemuGuest.builder()
                 .memoryMegabytes(768)
