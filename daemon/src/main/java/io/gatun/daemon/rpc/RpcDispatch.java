@@ -61,8 +61,9 @@ final class RpcDispatch {
         CompletionStage<JsonNode> result;
         try {
             result = caller.call(method, request.get("params"));
-        } catch (RuntimeException e) {
-            result = CompletableFuture.failedStage(e);
+        } catch (Throwable t) {
+            // Errors too: what does not fit into memory must not end the daemon, which others use.
+            result = CompletableFuture.failedStage(t);
         }
         return result.handle((value, failure) -> {
                     ObjectNode answer = failure == null ? success(id, value) : error(id, asRpc(method, failure));

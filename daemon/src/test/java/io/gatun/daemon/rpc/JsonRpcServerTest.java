@@ -64,6 +64,7 @@ class JsonRpcServerTest {
                         () -> IntNode.valueOf(7), CompletableFuture.delayedExecutor(50, TimeUnit.MILLISECONDS));
             case "large" -> CompletableFuture.completedFuture(TextNode.valueOf("x".repeat(1 << 20)));
             case "bug" -> throw new IllegalStateException("a bug");
+            case "too much" -> throw new OutOfMemoryError("as a method would that reads a huge file");
             default -> throw new RpcException(RpcException.METHOD_NOT_FOUND, "Method not found");
         };
     }
@@ -114,6 +115,8 @@ class JsonRpcServerTest {
         "{'method':'none','id':1} | {'jsonrpc':'2.0','id':1,'error':{'code':-32601,'message':'Method not found'}}",
         "{'method':'bug','id':1} | {'jsonrpc':'2.0','id':1,'error':{'code':-32603,'message':"
                 + "'Internal error: java.lang.IllegalStateException: a bug'}}",
+        "{'method':'too much','id':1} | {'jsonrpc':'2.0','id':1,'error':{'code':-32603,'message':"
+                + "'Internal error: java.lang.OutOfMemoryError: as a method would that reads a huge file'}}",
         "{'id':1} | {'jsonrpc':'2.0','id':null,'error':{'code':-32600,'message':"
                 + "'Invalid request: method must be a string'}}",
         "{'method':'echo','id':{}} | {'jsonrpc':'2.0','id':null,'error':{'code':-32600,'message':"
