@@ -26,6 +26,7 @@ public record FileStatus(
     private static final int TYPE = 0xf000;
     private static final int REGULAR = 0x8000;
     private static final int BLOCK_DEVICE = 0x6000;
+    private static final int CHARACTER_DEVICE = 0x2000;
 
     private static final int AT_EMPTY_PATH = 0x1000;
     private static final int AT_STATX_DONT_SYNC = 0x4000;
@@ -91,6 +92,10 @@ public record FileStatus(
 
     public boolean isBlockDevice() {
         return (mode & TYPE) == BLOCK_DEVICE;
+    }
+
+    public boolean isCharacterDevice() {
+        return (mode & TYPE) == CHARACTER_DEVICE;
     }
 
     private static int statx(int fd, int flags, MemorySegment status) {

@@ -5,6 +5,7 @@ import io.gatun.daemon.rpc.Arguments;
 import io.gatun.daemon.rpc.Param;
 import io.gatun.pmd.Port;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 
 /**
@@ -17,8 +18,17 @@ import java.util.function.Consumer;
  */
 record PortKind(String name, String description, List<Param> params, Opener opener) {
 
-    /** A port that was made, and what tells {@code port_get} more about it. */
-    record Opened(Port port, Consumer<ObjectNode> specific) {}
+    /**
+     * A port that was made.
+     *
+     * @param specific tells {@code port_get} more about it
+     * @param settled parameters as a saved configuration has them where they were given in another form
+     */
+    record Opened(Port port, Consumer<ObjectNode> specific, Map<String, String> settled) {
+        Opened(Port port, Consumer<ObjectNode> specific) {
+            this(port, specific, Map.of());
+        }
+    }
 
     /** Makes a port, or throws {@link io.gatun.linux.LinuxException} or {@link IllegalArgumentException}. */
     @FunctionalInterface

@@ -18,7 +18,9 @@ import io.gatun.pmd.tap.TapOptions;
 import io.gatun.pmd.tap.TapPort;
 import io.gatun.reactor.Reactor;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /** Every kind of packet port, and how its parameters become a port. */
 final class PortKinds {
@@ -85,14 +87,20 @@ final class PortKinds {
                 arguments.number("rate", 0),
                 integer(arguments, "snaplen", ALL_BYTES));
         PcapPort port = PcapPort.open(name, options, reactors(target, arguments).getFirst());
+        // A configuration must mean the same files wherever it is loaded from.
+        Map<String, String> files = new LinkedHashMap<>();
+        if (options.write() != null) {
+            files.put("path", options.write().toString());
+        }
+        if (options.replay() != null) {
+            files.put("replay", options.replay().toString());
+        }
         return new PortKind.Opened(port, entry -> {
-            if (options.write() != null) {
-                entry.put("path", options.write().toString());
-            }
+            files.forEach(entry::put);
             if (options.replay() != null) {
-                entry.put("replay", options.replay().toString()).put("replayed", port.replayed());
+                entry.put("replayed", port.replayed());
             }
-        });
+        }, files);
     }
 
     private static Path path(Arguments arguments, String name) {

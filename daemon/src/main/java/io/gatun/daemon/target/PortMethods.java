@@ -66,7 +66,9 @@ final class PortMethods {
         } catch (IllegalArgumentException | PcapException e) {
             throw RpcException.errno(Errno.EINVAL, e.getMessage());
         }
-        NetPort port = new NetPort(opened.port(), kind, arguments.toJson(), opened.specific());
+        ObjectNode parameters = arguments.toJson();
+        opened.settled().forEach(parameters::put);
+        NetPort port = new NetPort(opened.port(), kind, parameters, opened.specific());
         target.net().ports().put(name, port);
         return TextNode.valueOf(name);
     }

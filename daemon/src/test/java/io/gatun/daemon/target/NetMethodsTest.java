@@ -270,9 +270,28 @@ class NetMethodsTest {
         call("port_delete", "{'name': 'c0'}");
         assertEquals(24 + 2 * packets * (16 + 60), Files.size(copy));
         refused(-22, "Invalid argument: a pcap port needs a file", "port_pcap_create", "{'name': 'c0'}");
+        refused(-22, "Invalid argument: " + file + " cannot be replayed and written", "port_pcap_create",
+                "{'name': 'c0', 'replay': '" + file + "', 'path': '" + directory + "/./n0.pcap'}");
         refused(-2, "No such file or directory", "port_pcap_create", "{'name': 'c0', 'replay': '/nonexistent'}");
         Path text = Files.writeString(directory.resolve("text"), "this is no capture, but a text");
         refused(-22, "Invalid argument", "port_pcap_create", "{'name': 'c0', 'replay': '" + text + "'}");
+    }
+
+    /** Two writers would make one file that nobody can read. */
+    @Test
+    void aCaptureIsWrittenByOneAlone() throws Exception {
+        Path file = directory.resolve("n0.pcap");
+        call("port_null_create", "{'name': 'n0', 'size': 60, 'rate': 1000}");
+        call("port_capture_start", "{'name': 'n0', 'path': '" + file + "'}");
+        await(() -> port("n0").path("capture").path("packets").asLong() > 10);
+        refused(-16, "Device or resource busy: write " + file + ": EBUSY; a capture is written there",
+                "port_pcap_create", "{'name': 'c0', 'path': '" + file + "'}");
+        long packets = call("port_capture_stop", "{'name': 'n0'}").path("packets").asLong();
+        assertEquals(24 + packets * (16 + 60), Files.size(file));
+        Path pipe = directory.resolve("pipe");
+        assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+        refused(-22, "Invalid argument: " + pipe + " is no regular file", "port_capture_start",
+                "{'name': 'n0', 'path': '" + pipe + "'}");
     }
 
     @Test
@@ -295,6 +314,9 @@ class NetMethodsTest {
 
     @Test
     void aSavedConfigurationRecreatesTheSameState() {
+        Path relative = Path.of("").toAbsolutePath().relativize(directory.resolve("empty.pcap"));
+        call("port_pcap_create", "{'name': 'made', 'path': '" + relative + "'}");
+        call("port_delete", "{'name': 'made'}");
         call("port_null_create", "{'name': 'n0', 'queues': 2, 'size': 64, 'rate': 10}");
         call("port_null_create", "{'name': 'n1', 'cpumask': '[0]'}");
         call("port_null_create", "{'name': 'n2'}");
@@ -309,7 +331,10 @@ class NetMethodsTest {
         call("switch_add_port", "{'name': 'br0', 'port': 'n3', 'port_macs': 1, 'packet_rate': 1000}");
         call("loop_create", "{'mode': 'io', 'ports': ['n0', 'n1']}");
         call("loop_create", "{'mode': 'txonly', 'ports': ['n2'], 'size': 100}");
+        call("port_pcap_create", "{'name': 'c1', 'replay': '" + relative + "', 'rounds': 0}");
         JsonNode saved = call("framework_get_config", "{'name': 'net'}");
+        assertEquals(relative.toAbsolutePath().toString(), saved.findValue("replay").asText(),
+                "the same file, wherever it is loaded");
         target.close();
         start();
         for (JsonNode entry : saved) {

@@ -63,6 +63,9 @@ public final class PcapFile implements AutoCloseable {
             } catch (RuntimeException e) {
                 memory.close();
                 throw e;
+            } catch (OutOfMemoryError e) {
+                memory.close();
+                throw new PcapException(path, 0, "more packets than memory has room for; replay a part, or raise -Xmx");
             }
         }
     }

@@ -19,6 +19,10 @@ public record PcapOptions(
         if (write == null && replay == null) {
             throw new IllegalArgumentException("a pcap port needs a file to write, or one to replay");
         }
+        if (write != null && replay != null
+                && write.toAbsolutePath().normalize().equals(replay.toAbsolutePath().normalize())) {
+            throw new IllegalArgumentException(replay + " cannot be replayed and written: it would be made anew");
+        }
         if (rounds < 0 || packetsPerSecond < 0) {
             throw new IllegalArgumentException("rounds and packets per second cannot be negative");
         }

@@ -3,6 +3,7 @@ package io.gatun.pmd.pcap;
 import io.gatun.linux.Errno;
 import io.gatun.linux.Fd;
 import io.gatun.linux.FileIo;
+import io.gatun.linux.FileStatus;
 import io.gatun.linux.LinuxException;
 import io.gatun.linux.Mapping;
 import io.gatun.linux.Memory;
@@ -22,6 +23,8 @@ import org.slf4j.LoggerFactory;
  * Writes packets to a capture file from a thread of its own, which looks for them every few milliseconds, and at once
  * when many are waiting.
  *
+ * <p>The file is locked: two writers would make one file that nobody can read.
+ *
  * <p>A file that cannot be written any more (a full disk) is given up, with a line in the log; packets are dropped from
  * then on.
  *
@@ -37,8 +40,6 @@ final class PcapWriter implements AutoCloseable {
     private static final int WAKE_AT = PACKETS / 8;
     private static final long PAUSE_NANOS = 5_000_000;
     private static final int STAGE_BYTES = 1 << 20;
-    private static final int O_TRUNC = 0x200;
-
     private final Path path;
     private final Fd fd;
     private final int snapLength;
@@ -75,18 +76,44 @@ final class PcapWriter implements AutoCloseable {
      * Makes or replaces a file.
      *
      * @param snapLength the most bytes kept of a packet
-     * @throws LinuxException if it cannot be made
+     * @throws LinuxException if it cannot be made, or somebody writes it already
+     * @throws IllegalArgumentException if something else than a file is there
      */
     static PcapWriter create(Path path, int snapLength) {
         if (snapLength < 14 || snapLength > PcapLayout.MAX_SNAP_LENGTH) {
             throw new IllegalArgumentException(
                     "a snap length is 14 to " + PcapLayout.MAX_SNAP_LENGTH + " bytes, not " + snapLength);
         }
-        Fd fd = FileIo.open(path.toString(), FileIo.O_RDWR | FileIo.O_CREAT | O_TRUNC, 0644);
+        Fd fd = FileIo.open(path.toString(), FileIo.O_RDWR | FileIo.O_CREAT, 0644);
+        try {
+            claim(path, fd);
+        } catch (RuntimeException e) {
+            fd.close();
+            throw e;
+        }
         PcapWriter writer = new PcapWriter(path, fd, snapLength);
         writer.stageHeader();
         writer.thread.start();
         return writer;
+    }
+
+    /** Makes sure that it is a file and nobody else's, before what is in it goes; a pipe could hold up our end. */
+    private static void claim(Path path, Fd fd) {
+        FileStatus status = FileStatus.of(fd);
+        if (status.isCharacterDevice()) {
+            return; // /dev/null and its like have nothing to lose
+        }
+        if (!status.isRegular()) {
+            throw new IllegalArgumentException(path + " is no regular file");
+        }
+        // A file system without locks leaves that to its user.
+        if (FileIo.lock(fd.value(), false) == -Errno.EAGAIN) {
+            throw new LinuxException("write " + path, -Errno.EBUSY, "a capture is written there; end that first");
+        }
+        int result = FileIo.ftruncate(fd.value(), 0);
+        if (result < 0) {
+            throw new LinuxException("make " + path + " anew", result, "");
+        }
     }
 
     Path path() {
