@@ -27,16 +27,27 @@ public interface NvmeAccess extends AutoCloseable {
      * made reachable once for all drives behind one IOMMU.
      */
     static NvmeAccess ofMachine() {
-        PciAccess access = new PciAccess(PciBus.system());
         return new NvmeAccess() {
+            // Made for the first drive: a start without one need not even load its classes.
+            private PciAccess access;
+
             @Override
             public NvmeTransport open(PciAddress address) {
-                return PcieTransport.open(access, address);
+                return PcieTransport.open(access(), address);
+            }
+
+            private synchronized PciAccess access() {
+                if (access == null) {
+                    access = new PciAccess(PciBus.system());
+                }
+                return access;
             }
 
             @Override
-            public void close() {
-                access.close();
+            public synchronized void close() {
+                if (access != null) {
+                    access.close();
+                }
             }
         };
     }
