@@ -11,6 +11,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
@@ -30,26 +31,11 @@ public final class CompareBlk implements Callable<Integer> {
     private static final int FILL_SECONDS = 8;
     private static final String PEER = "qemu-storage-daemon";
 
-    @Option(names = "--pairs", defaultValue = "5", description = "pairs of runs for a row (default: ${DEFAULT-VALUE})")
-    private int pairs;
-
-    @Option(names = "--time", defaultValue = "3", description = "seconds of one run (default: ${DEFAULT-VALUE})")
-    private int seconds;
-
-    @Option(names = "--server-core", defaultValue = "0", description = "the server's core (default: ${DEFAULT-VALUE})")
-    private int serverCore;
-
-    @Option(names = "--client-core", defaultValue = "1", description = "the client's core (default: ${DEFAULT-VALUE})")
-    private int clientCore;
+    @Mixin
+    private CompareOptions options;
 
     @Option(names = "--only", description = "only the rows whose name contains this text")
     private String only = "";
-
-    @Option(names = "--gatun", defaultValue = "./gatun", description = "the program (default: ${DEFAULT-VALUE})")
-    private Path gatun;
-
-    @Option(names = "--svg", description = "also draw the result into this file")
-    private Path svg;
 
     private Path folder;
 
@@ -67,12 +53,7 @@ public final class CompareBlk implements Callable<Integer> {
         try {
             return compare();
         } finally {
-            try (var files = Files.list(folder)) {
-                for (Path file : files.toList()) {
-                    Files.delete(file);
-                }
-            }
-            Files.delete(folder);
+            CompareOptions.delete(folder);
         }
     }
 
@@ -101,10 +82,7 @@ public final class CompareBlk implements Callable<Integer> {
             results.add(measureMalloc());
         }
         print(results);
-        if (svg != null) {
-            Files.writeString(svg, BarChart.draw("4 KiB random reads, one queue, one core", "reads a second", results));
-        }
-        return results.stream().allMatch(series -> series.medianRatio() >= series.target()) ? 0 : 1;
+        return options.finish("4 KiB random reads, one queue, one core", "reads a second", results);
     }
 
     /** A written image: holes in tmpfs would be read without touching memory. */
@@ -122,11 +100,11 @@ public final class CompareBlk implements Callable<Integer> {
         List<Double> peer = new ArrayList<>();
         List<Double> own = new ArrayList<>();
         List<Double> latencies = new ArrayList<>();
-        for (int pair = 0; pair < pairs; pair++) {
-            try (BlkServer server = BlkServer.storageDaemon(serverCore, row.peerBlockdev(), folder)) {
+        for (int pair = 0; pair < options.pairs; pair++) {
+            try (BlkServer server = BlkServer.storageDaemon(options.serverCore, row.peerBlockdev(), folder)) {
                 peer.add(client(server, row.queueDepth()).path("iops").asDouble());
             }
-            try (BlkServer server = BlkServer.gatun(gatun, serverCore, row.gatunBdev(), folder)) {
+            try (BlkServer server = BlkServer.gatun(options.gatun, options.serverCore, row.gatunBdev(), folder)) {
                 JsonNode result = client(server, row.queueDepth());
                 own.add(result.path("iops").asDouble());
                 latencies.add(result.path("latency").path("avg_us").asDouble());
@@ -144,9 +122,9 @@ public final class CompareBlk implements Callable<Integer> {
         List<Double> bare = new ArrayList<>();
         List<Double> own = new ArrayList<>();
         List<Double> latencies = new ArrayList<>();
-        for (int pair = 0; pair < pairs; pair++) {
+        for (int pair = 0; pair < options.pairs; pair++) {
             bare.add(run(List.of("--device", "memcpy", "--span", "512M"), 32).path("iops").asDouble());
-            try (BlkServer server = BlkServer.gatun(gatun, serverCore, "malloc:b,size=512M", folder)) {
+            try (BlkServer server = BlkServer.gatun(options.gatun, options.serverCore, "malloc:b,size=512M", folder)) {
                 // Every page is written before the first is read: pages without memory would be faults, not copies.
                 run(List.of("--socket", server.socket().toString(), "--rw", "write", "--bs", "128k"), 32, FILL_SECONDS);
                 JsonNode result = client(server, 32);
@@ -163,14 +141,14 @@ public final class CompareBlk implements Callable<Integer> {
     }
 
     private JsonNode run(List<String> what, int queueDepth) throws IOException, InterruptedException {
-        return run(what, queueDepth, seconds);
+        return run(what, queueDepth, options.seconds);
     }
 
     private JsonNode run(List<String> what, int queueDepth, int time) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of(gatun.toString(), "bench", "blk"));
+        List<String> command = new ArrayList<>(List.of(options.gatun.toString(), "bench", "blk"));
         command.addAll(what);
-        command.addAll(List.of("--qd", Integer.toString(queueDepth), "--queues", "1"));
-        command.addAll(List.of("--time", Integer.toString(time), "--core", Integer.toString(clientCore), "--json"));
+        command.addAll(List.of("--qd", Integer.toString(queueDepth), "--queues", "1", "--json"));
+        command.addAll(List.of("--time", Integer.toString(time), "--core", Integer.toString(options.clientCore)));
         Process process = new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();

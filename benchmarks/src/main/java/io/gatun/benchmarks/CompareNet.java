@@ -8,6 +8,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
@@ -41,24 +42,11 @@ import picocli.CommandLine.Option;
             "  benchmarks/compare-net --csv net.csv --pairs 0 --svg docs/compare-net.svg"
         })
 public final class CompareNet implements Callable<Integer> {
-    @Option(
-            names = "--pairs",
-            defaultValue = "5",
-            description = "pairs of runs for a row; 0 measures nothing and shows what --csv has "
-                    + "(default: ${DEFAULT-VALUE})")
-    private int pairs;
-
-    @Option(names = "--time", defaultValue = "3", description = "seconds measured of a run (default: ${DEFAULT-VALUE})")
-    private int seconds;
+    @Mixin
+    private CompareOptions options;
 
     @Option(names = "--warm-up", defaultValue = "4", description = "seconds before that (default: ${DEFAULT-VALUE})")
     private int warmUp;
-
-    @Option(names = "--server-core", defaultValue = "0", description = "the server's core (default: ${DEFAULT-VALUE})")
-    private int serverCore;
-
-    @Option(names = "--client-core", defaultValue = "1", description = "the client's core (default: ${DEFAULT-VALUE})")
-    private int clientCore;
 
     @Option(
             names = "--sizes",
@@ -79,19 +67,14 @@ public final class CompareNet implements Callable<Integer> {
                     + "has its loop, testpmd's io")
     private Exchange exchange;
 
-    @Option(names = "--gatun", defaultValue = "./gatun", description = "the program (default: ${DEFAULT-VALUE})")
-    private Path gatun;
-
     @Option(names = "--testpmd", description = "the peer (default: where .ci/install-peers puts it, or on the path)")
     private Path testpmd;
 
     @Option(
             names = "--csv",
-            description = "add each pair to this file, and show all that it has, earlier runs' pairs as well")
+            description = "add each pair to this file, and show all that it has, earlier runs' pairs as well, which "
+                    + "is all that happens with --pairs 0")
     private Path csv;
-
-    @Option(names = "--svg", description = "also draw the table into this file")
-    private Path svg;
 
     private Path folder;
 
@@ -121,19 +104,11 @@ public final class CompareNet implements Callable<Integer> {
                 }
             }
         } finally {
-            try (var files = Files.list(folder)) {
-                for (Path file : files.toList()) {
-                    Files.delete(file);
-                }
-            }
-            Files.delete(folder);
+            CompareOptions.delete(folder);
         }
         List<Series> rows = results.rows();
         print(rows);
-        if (svg != null) {
-            Files.writeString(svg, BarChart.draw("Packets, one queue pair, one core", "packets a second", rows));
-        }
-        return rows.stream().allMatch(row -> row.medianRatio() >= row.target()) ? 0 : 1;
+        return options.finish("Packets, one queue pair, one core", "packets a second", rows);
     }
 
     private static Path findTestpmd() {
@@ -144,8 +119,8 @@ public final class CompareNet implements Callable<Integer> {
     }
 
     private void measure(NetCell cell, NetResults results) throws IOException, InterruptedException {
-        NetServers servers = new NetServers(gatun, testpmd, serverCore, folder);
-        for (int pair = 1; pair <= pairs; pair++) {
+        NetServers servers = new NetServers(options.gatun, testpmd, options.serverCore, folder);
+        for (int pair = 1; pair <= options.pairs; pair++) {
             double peer;
             double own;
             try (ServerProcess server = servers.testpmd(cell)) {
@@ -167,7 +142,7 @@ public final class CompareNet implements Callable<Integer> {
 
     private double client(NetCell cell, ServerProcess server) throws IOException, InterruptedException {
         return TestpmdClient.measure(
-                testpmd, clientCore, cell, server, warmUp, seconds, folder.resolve("client.log"));
+                testpmd, options.clientCore, cell, server, warmUp, options.seconds, folder.resolve("client.log"));
     }
 
     private static void print(List<Series> results) {
