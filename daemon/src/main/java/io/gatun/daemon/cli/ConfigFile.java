@@ -30,7 +30,7 @@ final class ConfigFile {
             root = Json.MAPPER.readTree(text);
         } catch (JsonProcessingException e) {
             String where = e.getLocation() == null ? "" : ", line " + e.getLocation().getLineNr();
-            throw new UsageException(source + where + ": not JSON: " + e.getOriginalMessage());
+            throw new UsageException(source + where + ": not JSON: " + Json.reason(e));
         } catch (IOException e) {
             throw new IllegalStateException("bytes in memory need no I/O", e);
         }

@@ -83,6 +83,9 @@ final class RpcCommand implements Callable<Integer> {
             throw new UsageException("--timeout " + timeoutSeconds + ": expected 1 to 86400 seconds");
         }
         JsonNode params = parameters();
+        if (params != null && (method.equals("save_config") || method.equals("load_config"))) {
+            throw new UsageException(method + " takes no parameters");
+        }
         try (JsonRpcClient client = socket.connect(Duration.ofSeconds(timeoutSeconds))) {
             switch (method) {
                 case "save_config" -> out.println(Json.pretty(saveConfig(client)));
@@ -101,7 +104,7 @@ final class RpcCommand implements Callable<Integer> {
             try {
                 return Json.MAPPER.readTree(parameters.getFirst());
             } catch (JsonProcessingException e) {
-                throw new UsageException(method + " " + parameters.getFirst() + ": " + e.getOriginalMessage());
+                throw new UsageException(method + " " + parameters.getFirst() + ": " + Json.reason(e));
             }
         }
         ObjectNode params = JsonNodeFactory.instance.objectNode();
@@ -147,8 +150,13 @@ final class RpcCommand implements Callable<Integer> {
     }
 
     private static void loadConfig(JsonRpcClient client, InputStream in) throws IOException {
-        ConfigFile.parse("standard input", in.readAllBytes())
-                .forEach(call -> client.call(call.method(), call.params()));
+        for (ConfigFile.Call call : ConfigFile.parse("standard input", in.readAllBytes())) {
+            try {
+                JsonNode _ = client.call(call.method(), call.params());
+            } catch (RpcException e) {
+                throw new RpcException(e.code(), call.method() + ": " + e.getMessage());
+            }
+        }
     }
 
     private static void print(PrintWriter out, JsonNode result) {

@@ -40,6 +40,11 @@ public final class Json {
         }
     }
 
+    /** What is wrong with a text that is not JSON, without what the parser says of itself. */
+    public static String reason(JsonProcessingException e) {
+        return e.getOriginalMessage().replaceFirst(" \\(start marker at .*", "");
+    }
+
     /** The value on many lines, for people. */
     public static String pretty(JsonNode value) {
         return value.toPrettyString();

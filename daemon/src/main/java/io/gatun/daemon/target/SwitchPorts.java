@@ -85,6 +85,9 @@ final class SwitchPorts {
             throw RpcException.invalidParameters(param.name() + "=" + given + ": " + port
                     + " is none of the switch's ports, " + String.join(", ", calls.keySet()));
         }
+        if (call.has(param.name())) {
+            throw RpcException.invalidParameters(param.name() + "=" + given + ": " + port + " is given twice");
+        }
         call.set(param.name(), param.parse(truth ? "true" : given.substring(colon + 1)));
     }
 

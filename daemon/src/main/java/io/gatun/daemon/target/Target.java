@@ -154,8 +154,11 @@ public final class Target implements AutoCloseable {
         return null;
     }
 
-    /** Throws {@link RpcException} with EEXIST where the name is taken. */
+    /** Throws {@link RpcException} with EEXIST where the name is taken, with EINVAL where it is none. */
     void checkFree(String name) {
+        if (name.isEmpty()) {
+            throw RpcException.errno(Errno.EINVAL, "a bdev has a name");
+        }
         if (findDisk(name) != null) {
             throw RpcException.errno(Errno.EEXIST, "a bdev is called " + name + " already");
         }

@@ -22,6 +22,7 @@ import io.gatun.linux.LinuxException;
 import io.gatun.reactor.Reactor;
 import io.gatun.vhostuser.VhostUserBackend;
 import io.gatun.vhostuser.VringStatus;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -99,14 +100,16 @@ final class VhostMethods {
         boolean connect = arguments.bool("connect", false);
         VirtioBlkDevice device = device(disk, arguments);
         device.limit(disk.rateLimit);
-        Path socket = target.settings().vhostDirectory().resolve(name);
         VhostUserBackend backend;
         try {
+            Path socket = target.settings().vhostDirectory().resolve(name);
             backend = connect
                     ? VhostUserBackend.connect(target.loop(), socket, device, reactors, target.settings().backend())
                     : VhostUserBackend.listen(target.loop(), socket, device, reactors, target.settings().backend());
         } catch (LinuxException e) {
             throw failure(e.errno(), e.getMessage());
+        } catch (InvalidPathException e) {
+            throw failure(Errno.EINVAL, "ctrlr=" + name + ": " + e.getReason());
         }
         ObjectNode parameters = JSON.objectNode()
                 .put("ctrlr", name)

@@ -1,6 +1,7 @@
 package io.gatun.daemon.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gatun.daemon.Version;
@@ -43,6 +44,7 @@ class CommandLineTest {
         assertEquals(Gatun.USAGE, outcome.code(), outcome.err());
         assertEquals(1, outcome.err().lines().count(), outcome.err());
         assertTrue(outcome.err().startsWith("gatun: " + line), outcome.err());
+        assertFalse(outcome.err().contains("REDACTED"), outcome.err());
         assertEquals("", outcome.out());
     }
 
@@ -133,7 +135,7 @@ class CommandLineTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '\0', value = {
-        "{ | , line 1: not JSON:",
+        "{ | , line 1: not JSON: Unexpected end-of-input: expected close marker for Object",
         "[] | : subsystems is missing: expected an array of",
         "{'subsystems': 1} | : subsystems is 1: expected an array of",
         "{'subsystems': [{'subsystem': 'bdev', 'config': 1}]} | : subsystem bdev: config is 1: expected an array of",
@@ -153,7 +155,7 @@ class CommandLineTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '\0', value = {
-        "'' | which command? One of: serve, rpc, top, bench, pci, nvme, demo",
+        "'' | which command? One of: serve, rpc, top, bench, pci, nvme, demo (",
         "frob | Unmatched argument",
         "rpc | which METHOD? gatun rpc --list shows them",
         "rpc bdev_malloc_delete m0 | bdev_malloc_delete m0: expected key=value",
@@ -162,6 +164,7 @@ class CommandLineTest {
                 + " number",
         "rpc vhost_create_blk_controller readonly=7 | vhost_create_blk_controller: Invalid parameters: readonly=7:"
                 + " expected true or false",
+        "rpc bdev_malloc_create {\"name\":1 | bdev_malloc_create {\"name\":1: Unexpected end-of-input",
         "rpc --timeout 0 spdk_get_version | --timeout 0: expected 1 to 86400 seconds",
         "top --interval 0 | --interval 0.0: expected 0.1 to 3600 seconds",
         "top --count -1 | --count -1: expected a number of tables",

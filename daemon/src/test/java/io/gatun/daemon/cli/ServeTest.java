@@ -13,9 +13,11 @@ import io.gatun.daemon.bench.BlkBenchResult;
 import io.gatun.daemon.rpc.Json;
 import io.gatun.daemon.rpc.JsonRpcClient;
 import io.gatun.linux.LinuxException;
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -167,6 +169,11 @@ class ServeTest {
     }
 
     private String rpc(String... arguments) {
+        return rpc(Gatun.OK, arguments);
+    }
+
+    /** What it prints, or says on standard error where {@code expected} is not OK. */
+    private String rpc(int expected, String... arguments) {
         List<String> all = new ArrayList<>(List.of("rpc", "-s", rpc()));
         all.addAll(List.of(arguments));
         ByteArrayOutputStream out = new ByteArrayOutputStream();
@@ -175,8 +182,8 @@ class ServeTest {
                 new PrintStream(out, true, StandardCharsets.UTF_8),
                 new PrintStream(err, true, StandardCharsets.UTF_8),
                 all.toArray(String[]::new));
-        assertEquals(Gatun.OK, code, () -> err.toString(StandardCharsets.UTF_8));
-        return out.toString(StandardCharsets.UTF_8);
+        assertEquals(expected, code, () -> err.toString(StandardCharsets.UTF_8));
+        return (code == Gatun.OK ? out : err).toString(StandardCharsets.UTF_8);
     }
 
     @Test
@@ -199,6 +206,27 @@ class ServeTest {
         Path config = Files.writeString(directory.resolve("config.json"), saved);
         try (Running _ = new Running("--vhost-dir", directory.toString(), "--config", config.toString())) {
             assertEquals(Json.MAPPER.readTree(saved), Json.MAPPER.readTree(rpc("save_config")));
+        }
+    }
+
+    @Test
+    void aConfigurationIsLoadedByTheClientWhichNamesTheCallThatFails() throws Exception {
+        String saved;
+        try (Running _ = new Running("--bdev", "malloc:m0,size=1M", "--port", "null:n0")) {
+            saved = rpc("save_config");
+        }
+        InputStream before = System.in;
+        try (Running _ = new Running()) {
+            System.setIn(new ByteArrayInputStream(saved.getBytes(StandardCharsets.UTF_8)));
+            rpc("load_config");
+            assertEquals(Json.MAPPER.readTree(saved), Json.MAPPER.readTree(rpc("save_config")));
+            System.setIn(new ByteArrayInputStream(saved.getBytes(StandardCharsets.UTF_8)));
+            assertEquals(
+                    "gatun: load_config: bdev_malloc_create: File exists: a bdev is called m0 already (code -17)\n",
+                    rpc(Gatun.FAILED, "load_config"));
+            assertTrue(rpc(Gatun.USAGE, "save_config", "name=m0").contains("save_config takes no parameters"));
+        } finally {
+            System.setIn(before);
         }
     }
 

@@ -104,6 +104,9 @@ class MethodsTest {
         "-22 | Invalid argument: md_size=8: metadata is not supported | bdev_malloc_create"
                 + " | {'block_size': 512, 'num_blocks': 1, 'md_size': 8}",
         "-22 | Invalid argument: block size | bdev_null_create | {'name': 'n', 'block_size': 1, 'num_blocks': 1}",
+        "-22 | Invalid argument: a bdev has a name | bdev_malloc_create"
+                + " | {'name': '', 'block_size': 512, 'num_blocks': 1}",
+        "-22 | Invalid argument: a bdev has a name | bdev_aio_create | {'name': '', 'filename': '/dev/null'}",
         "-19 | No such device: no bdev is called x | bdev_malloc_delete | {'name': 'x'}",
         "-19 | No such device | bdev_null_delete | {'name': 'x'}",
         "-19 | No such device | bdev_aio_delete | {'name': 'x'}",
@@ -257,6 +260,8 @@ class MethodsTest {
     @Test
     void aSocketThatCannotBeMadeIsReported() {
         makeMalloc("m");
+        refused(-32602, "Invalid argument: ctrlr=a\0b: Nul character not allowed", "vhost_create_blk_controller",
+                "{'ctrlr': 'a\\u0000b', 'dev_name': 'm'}");
         refused(-32602, "No such file or directory: listen at /nonexistent/c", "vhost_create_blk_controller",
                 "{'ctrlr': '/nonexistent/c', 'dev_name': 'm'}");
     }

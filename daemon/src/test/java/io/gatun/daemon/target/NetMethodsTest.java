@@ -135,6 +135,8 @@ class NetMethodsTest {
                 + " | {'name': 'br1', 'ports': ['n0'], 'access': ['n1:1']}",
         "-32602 | Invalid parameters: access=x: expected a whole number"
                 + " | {'name': 'br1', 'ports': ['n0'], 'access': ['n0:x']}",
+        "-32602 | Invalid parameters: access=n0:2: n0 is given twice"
+                + " | {'name': 'br1', 'ports': ['n0'], 'access': ['n0:1', 'n0:2']}",
         "-22 | Invalid argument: port n0: a VLAN is 1 to 4094, and the access one is 4095"
                 + " | {'name': 'br1', 'ports': ['n0'], 'access': ['n0:4095']}",
         "-22 | Invalid argument: port n0: trunk=1/x: expected VLANs from 1 to 4094 such as 10/20-29, or all"
