@@ -174,7 +174,7 @@ public final class Burst implements AutoCloseable {
             offloads[packet] = NetHeader.offload(
                     NetHeader.flags(offload),
                     NetHeader.gsoType(offload),
-                    headerLength == 0 ? 0 : headerLength + bytes,
+                    headerLength == 0 ? 0 : Math.clamp(headerLength + bytes, 0, 0xffff),
                     NetHeader.gsoSize(offload),
                     (NetHeader.flags(offload) & NetHeader.F_NEEDS_CSUM) == 0
                             ? 0

@@ -72,6 +72,20 @@ class BurstTest {
         assertContents();
     }
 
+    /** A guest says what it likes of its headers' length, and another one is told of it. */
+    @Test
+    void aHeadersLengthNeitherWrapsNorOverflows() {
+        burst.add(memory.address(), 100);
+        burst.offloads[0] = NetHeader.offload(NetHeader.F_NEEDS_CSUM, NetHeader.GSO_TCPV4, 2, 1448, 34);
+        burst.editHead(0, 18);
+        burst.growHead(0, -4);
+        assertEquals(0, NetHeader.headerLength(burst.offloads[0]));
+        assertEquals(30, NetHeader.checksumStart(burst.offloads[0]));
+        burst.offloads[0] = NetHeader.offload(NetHeader.F_NEEDS_CSUM, NetHeader.GSO_TCPV4, 0xfffe, 1448, 34);
+        burst.growHead(0, 4);
+        assertEquals(0xffff, NetHeader.headerLength(burst.offloads[0]));
+    }
+
     /** Bytes 0 to 99 of the memory, in segments of 1, 2, 3 … bytes. */
     private void scattered() {
         burst.add(memory.address(), 1);
