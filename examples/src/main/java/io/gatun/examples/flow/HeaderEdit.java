@@ -49,26 +49,32 @@ final class HeaderEdit {
     /** Puts a tag in front, with the fields of the one that is there. */
     void push(Burst burst, int packet, int etherType) {
         long head = burst.editHead(packet, Math.min(burst.lengths[packet], KeyReader.HEAD_BYTES));
-        int tag = VlanHeader.isTagged(head) ? VlanHeader.tag(head) : 0;
+        int tag = isTagged(burst, packet) ? VlanHeader.tag(head) : 0;
         if (burst.canGrow(packet, VlanHeader.TAG_BYTES)) {
             VlanHeader.push(burst, packet, etherType, tag);
         }
     }
 
     void pop(Burst burst, int packet) {
-        long head = burst.editHead(packet, Math.min(burst.lengths[packet], KeyReader.HEAD_BYTES));
-        if (VlanHeader.isTagged(head)) {
+        burst.editHead(packet, Math.min(burst.lengths[packet], KeyReader.HEAD_BYTES));
+        if (isTagged(burst, packet)) {
             VlanHeader.pop(burst, packet);
         }
     }
 
+    /** Whether there is a tag, not its type alone: below the tags that were parsed there may be the end. */
+    private static boolean isTagged(Burst burst, int packet) {
+        return burst.lengths[packet] >= PacketHeaders.ETHERNET_BYTES + VlanHeader.TAG_BYTES
+                && VlanHeader.isTagged(burst.addresses[packet]);
+    }
+
     /** As OpenFlow 1.0 has it: without a tag, one is put there. */
     private void putTag(Burst burst, int packet, int mask, int bits) {
-        if (!VlanHeader.isTagged(burst.addresses[packet])) {
+        if (!isTagged(burst, packet)) {
             push(burst, packet, PacketHeaders.TYPE_VLAN);
         }
         long head = burst.addresses[packet];
-        if (VlanHeader.isTagged(head)) {
+        if (isTagged(burst, packet)) {
             VlanHeader.putTag(head, (VlanHeader.tag(head) & ~mask) | (bits & mask));
         }
     }

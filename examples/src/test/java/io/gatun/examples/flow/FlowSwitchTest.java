@@ -187,6 +187,18 @@ class FlowSwitchTest {
         assertTrue(ports[1].taken().getFirst().length <= 64 + 64);
     }
 
+    /** The type of what is left says that a tag follows, and none does. */
+    @Test
+    void moreTagsThanThereAreAreNotTaken() {
+        flows("in_port=1,actions=pop_vlan,pop_vlan,pop_vlan,2",
+                "in_port=2,actions=pop_vlan,pop_vlan,push_vlan:0x8100,3");
+        byte[] tags = Arrays.copyOf(Packet.tagged(Packet.tagged(Packet.ipv4(UDP, 1, 2), 1), 2), 22);
+        tags[20] = (byte) 0x81;
+        tags[21] = 0;
+        assertEquals("8100", Packet.hex(one(1, tags, 2), 12, 14));
+        assertEquals("810000008100", Packet.hex(one(2, tags, 3), 12, 18));
+    }
+
     @Test
     void flowsAreChangedUnderTraffic() {
         byte[] packet = Packet.ipv4(TCP, 1, 2);
