@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Test;
 /** Runs in a guest without an IOMMU, with an NVMe controller and hugepages; see {@link VfioGuestTest}. */
 class UioInGuest {
     private static final PciBus BUS = PciBus.system();
+    private static final long GIBIBYTE = 1 << 30;
 
     private final PciAddress address = BUS.functions().stream()
             .filter(f -> f.classCode() == PciFunction.CLASS_NVME)
@@ -54,6 +55,31 @@ class UioInGuest {
         }
         assertEquals(fds, Fd.openCount());
         assertEquals(mappings, Mapping.openCount());
+        assertTrue(BindPlan.unbind(BUS, address).execute().hasDriver("nvme"));
+    }
+
+    @Test
+    void memoryOnAPageOfAGibibyteIsReachedByItsPhysicalAddress() {
+        PciFunction function = BindPlan.bind(BUS, address, "uio_pci_generic").execute();
+        try (PhysicalSpace memory = new PhysicalSpace();
+                UioDevice device = UioDevice.open(function, memory);
+                MemoryFile file = MemoryFile.createHuge("guest", GIBIBYTE, GIBIBYTE);
+                Mapping guest = file.map()) {
+            memory.map(guest.address(), guest.lengthBytes());
+            assertEquals(GIBIBYTE, memory.contiguousBytes(guest.address()));
+            long inside = guest.address() + (700 << 20);
+            assertEquals(memory.translate(guest.address()) + (700 << 20), memory.translate(inside));
+            assertEquals("gatun-vfio", AdminQueue.identify(device, inside));
+            memory.unmap(guest.address());
+            // A part of the page, as a front-end that shares its memory in pieces.
+            memory.map(inside, 64 << 20);
+            assertEquals(64 << 20, memory.contiguousBytes(inside));
+            assertEquals("gatun-vfio", AdminQueue.identify(device, inside + (63 << 20)));
+            memory.unmap(inside);
+            try (DmaBuffer own = memory.allocate(AdminQueue.BYTES)) {
+                assertEquals("gatun-vfio", AdminQueue.identify(device, own.address()), "beside pages of 2 MiB");
+            }
+        }
         assertTrue(BindPlan.unbind(BUS, address).execute().hasDriver("nvme"));
     }
 

@@ -11,6 +11,7 @@ import io.gatun.linux.EventFd;
 import io.gatun.linux.Fd;
 import io.gatun.linux.LinuxException;
 import io.gatun.linux.Mapping;
+import io.gatun.linux.PageMap;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -29,6 +30,7 @@ import org.junit.jupiter.api.Test;
 /** Runs in a guest with an IOMMU, an NVMe controller and the kernel's drivers for it; see {@link VfioGuestTest}. */
 class VfioInGuest {
     private static final PciBus BUS = PciBus.system();
+    private static final long GIBIBYTE = 1 << 30;
 
     private PciAddress address;
 
@@ -100,6 +102,22 @@ class VfioInGuest {
         }
         assertEquals(fds, Fd.openCount());
         assertEquals(mappings, Mapping.openCount());
+    }
+
+    @Test
+    void pagesOfAGibibyteAreTakenWhereTheyAreReserved() throws Exception {
+        PciFunction function = bind();
+        try (VfioContainer container = VfioContainer.open();
+                VfioDevice device = container.open(function);
+                DmaBuffer memory = device.memory().allocate(GIBIBYTE)) {
+            assertTrue(memory.isHuge());
+            assertEquals(GIBIBYTE, PageMap.pageBytes(memory.address(), memory.lengthBytes()));
+            assertEquals(GIBIBYTE, device.memory().contiguousBytes(memory.address()));
+            assertEquals(0, device.memory().translate(memory.address()) % GIBIBYTE, "the IOMMU can map it as one page");
+            long end = memory.address() + GIBIBYTE;
+            assertEquals("gatun-vfio", AdminQueue.identify(device, memory.address()));
+            assertEquals("gatun-vfio", AdminQueue.identify(device, end - AdminQueue.BYTES));
+        }
     }
 
     @Test
