@@ -69,6 +69,20 @@ class VfioGuestTest {
                 .kernelArguments("hugepagesz=1G hugepages=1");
     }
 
+    @Test
+    void tokensOfVirtualFunctions() {
+        QemuGuest.Builder guest = guest()
+                .iommu()
+                .arguments(
+                        "-device", "pcie-root-port,id=port2,chassis=2,slot=2,addr=1d.0",
+                        "-device", "nvme-subsys,id=subsystem",
+                        "-device", "nvme,serial=gatun-physical,subsys=subsystem,bus=port2,sriov_max_vfs=1"
+                                + ",sriov_vq_flexible=2,sriov_vi_flexible=1")
+                .modules("nvme", "vfio-pci", "vfio_iommu_type1");
+        GuestSuite suite = run(guest, VirtualFunctionInGuest.class);
+        assertEquals(1, suite.passed().size(), suite::toString);
+    }
+
     private static GuestSuite run(QemuGuest.Builder builder, Class<?> tests) {
         try (QemuGuest guest = builder.boot()) {
             guest.run("host_files", STEP);
