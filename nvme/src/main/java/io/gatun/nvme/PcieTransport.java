@@ -40,6 +40,9 @@ public final class PcieTransport implements NvmeTransport {
     /** Registers of functions that were given back: another thread may still ring a doorbell there. */
     private final List<Bar> detached = new ArrayList<>();
 
+    /** Held where other threads than the watch's use the function's files, so that none does once they are closed. */
+    private final Object filesLock = new Object();
+
     /** Null while the function is given back. */
     private volatile PciDevice device;
 
@@ -129,15 +132,18 @@ public final class PcieTransport implements NvmeTransport {
 
     @Override
     public int readInt(int offset) {
-        PciDevice opened = device;
-        if (offset == Registers.CSTS
-                && opened != null
-                && !wantedBack
-                && EventFd.drain(opened.wantedBack().value()) > 0) {
+        if (offset == Registers.CSTS && !wantedBack && isAskedFor()) {
             LOG.warn("{} is wanted back by the system", address);
             wantedBack = true;
         }
         return wantedBack ? Registers.ALL_ONES : bar.readInt(offset);
+    }
+
+    private boolean isAskedFor() {
+        synchronized (filesLock) {
+            PciDevice opened = device;
+            return opened != null && EventFd.drain(opened.wantedBack().value()) > 0;
+        }
     }
 
     @Override
@@ -192,21 +198,38 @@ public final class PcieTransport implements NvmeTransport {
         giveBack();
         try {
             PciDevice found = access.open(address);
-            device = found;
-            if (!found.memory().equals(memory)) {
-                LOG.warn("{} came back behind another IOMMU, or none: attach it anew", address);
-                giveBack();
+            if (!takeAgain(found)) {
+                found.close();
                 return false;
             }
-            found.reserveVectors(vectors);
-            bar = found.bar(0);
-            wantedBack = false;
-            return !found.isGone();
+            return true;
         } catch (LinuxException e) {
             LOG.debug("{} is not back", address, e);
-            giveBack();
             return false;
         }
+    }
+
+    /** Other threads see the function when everything is ready, or not at all. */
+    private boolean takeAgain(PciDevice found) {
+        if (found.isGone()) {
+            return false;
+        }
+        if (!found.memory().equals(memory)) {
+            LOG.warn("{} came back behind another IOMMU, or none: attach it anew", address);
+            return false;
+        }
+        try {
+            found.reserveVectors(vectors);
+            bar = found.bar(0);
+        } catch (LinuxException e) {
+            LOG.debug("{} cannot be used again yet", address, e);
+            return false;
+        }
+        synchronized (filesLock) {
+            device = found;
+        }
+        wantedBack = false;
+        return true;
     }
 
     /** Lets go of all of it, so that the system can take it away. */
@@ -214,7 +237,9 @@ public final class PcieTransport implements NvmeTransport {
         wantedBack = true;
         PciDevice opened = device;
         if (opened != null) {
-            device = null;
+            synchronized (filesLock) {
+                device = null;
+            }
             Bar before = bar;
             if (!detached.contains(before)) {
                 before.detach();
@@ -236,14 +261,18 @@ public final class PcieTransport implements NvmeTransport {
 
     @Override
     public int enableVector(int vector) {
-        PciDevice opened = device;
-        return opened == null ? -Errno.ENODEV : opened.enableVector(vector);
+        synchronized (filesLock) {
+            PciDevice opened = device;
+            return opened == null ? -Errno.ENODEV : opened.enableVector(vector);
+        }
     }
 
     @Override
     public int disableVector(int vector) {
-        PciDevice opened = device;
-        return opened == null ? -Errno.ENODEV : opened.disableVector(vector);
+        synchronized (filesLock) {
+            PciDevice opened = device;
+            return opened == null ? -Errno.ENODEV : opened.disableVector(vector);
+        }
     }
 
     @Override

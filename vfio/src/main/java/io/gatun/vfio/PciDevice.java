@@ -51,10 +51,10 @@ public abstract sealed class PciDevice implements AutoCloseable permits VfioDevi
      */
     public abstract void reserveVectors(List<EventFd> events);
 
-    /** Lets a reserved vector signal its eventfd; returns 0 or {@code -errno}, allocates nothing. */
+    /** Lets a reserved vector signal its eventfd, before the close; returns 0 or {@code -errno}, allocates nothing. */
     public abstract int enableVector(int number);
 
-    /** Keeps a reserved vector from signalling; returns 0 or {@code -errno}, allocates nothing. */
+    /** Keeps a reserved vector from signalling, before the close; returns 0 or {@code -errno}, allocates nothing. */
     public abstract int disableVector(int number);
 
     /** Whether the function may access memory, and raise interrupts; it may from its opening on. */

@@ -7,7 +7,6 @@ import io.gatun.linux.LinuxException;
 import io.gatun.linux.Mapping;
 import io.gatun.linux.VfioCalls;
 import io.gatun.linux.VfioVector;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -24,7 +23,9 @@ public final class VfioDevice extends PciDevice {
     private final ConfigSpace config;
     private final EventFd wantedBack;
     private final int vectorCount;
-    private final List<VfioVector> vectors = new ArrayList<>();
+
+    /** Replaced as a whole: who switches one may be late. */
+    private volatile VfioVector[] vectors = {};
 
     /**
      * @param fd the device's file, owned from here on
@@ -78,9 +79,9 @@ public final class VfioDevice extends PciDevice {
         if (count > vectorCount) {
             throw new IllegalArgumentException(this + " has " + vectorCount + " vectors, not " + count);
         }
-        if (!vectors.isEmpty()) {
+        if (vectors.length != 0) {
+            vectors = new VfioVector[0];
             int ignored = VfioCalls.disableIrqs(fd.value(), VfioCalls.PCI_MSIX_IRQ);
-            vectors.clear();
         }
         if (count == 0) {
             return;
@@ -92,19 +93,23 @@ public final class VfioDevice extends PciDevice {
             throw new LinuxException(
                     "reserve " + count + " MSI-X vectors of " + function(), result, irqRemedy(-result));
         }
+        VfioVector[] reserved = new VfioVector[count];
         for (int i = 0; i < count; i++) {
-            vectors.add(new VfioVector(fd, i, events.get(i)));
+            reserved[i] = new VfioVector(fd, i, events.get(i));
         }
+        vectors = reserved;
     }
 
     @Override
     public int enableVector(int number) {
-        return vectors.get(number).enable();
+        VfioVector[] reserved = vectors;
+        return number < reserved.length ? reserved[number].enable() : -Errno.ENODEV;
     }
 
     @Override
     public int disableVector(int number) {
-        return vectors.get(number).disable();
+        VfioVector[] reserved = vectors;
+        return number < reserved.length ? reserved[number].disable() : -Errno.ENODEV;
     }
 
     @Override
