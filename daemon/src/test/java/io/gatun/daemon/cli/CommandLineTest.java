@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gatun.daemon.Version;
+import io.gatun.daemon.rpc.Method;
+import io.gatun.daemon.rpc.Param;
+import io.gatun.daemon.target.Methods;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -220,6 +223,28 @@ class CommandLineTest {
         assertEquals(Gatun.OK, help.code());
         assertEquals("", help.err());
         assertTrue(command.equals("demo") || help.out().contains("Examples:"), help.out());
+    }
+
+    /** Keys are the methods' parameters, so one that is added there is one more to be told of here. */
+    @Test
+    void helpNamesEveryKeyOfPortsAndSwitches() {
+        String help = run("serve", "--help").out().replaceAll("\\s+", "");
+        // Each part begins with what comes before its first key.
+        String[] parts = help.substring(help.indexOf("Apacketport"), help.indexOf("MODE:PORT,…,"))
+                .replace("Aswitch,NAME,…,is", "switch:")
+                .split("(?=(vhost|virtio-user|tap|pcap|null|switch):NAME)");
+        for (Method<?> method : Methods.REGISTRY.methods()) {
+            if (!method.name().matches("port_.*_create|switch_create")) {
+                continue;
+            }
+            String kind = method.name().replaceAll("port_|_create", "").replace('_', '-');
+            String part = Arrays.stream(parts).filter(p -> p.startsWith(kind + ":")).findAny().orElseThrow();
+            for (Param param : method.params()) {
+                String key = param.name().replace('_', '-');
+                boolean told = key.equals("name") || key.equals("cpumask");
+                assertTrue(told || part.contains("," + key + "="), kind + " has the key " + key + ", not in " + part);
+            }
+        }
     }
 
     @Test
