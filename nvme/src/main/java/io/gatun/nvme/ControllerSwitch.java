@@ -56,6 +56,9 @@ final class ControllerSwitch {
             throw new NvmeException(transport.name() + " has pages of at least " + Registers.minPageBytes(value)
                     + " bytes; 4096 are supported");
         }
+        if (Registers.maxQueueEntries(value) < 2) { // Base figure 36: MQES is 1 at least
+            throw new NvmeException(transport.name() + " has queues of 1 entry, which can never hold a command");
+        }
         int lastDoorbell = Registers.headDoorbell(1, Registers.doorbellStride(value));
         if (lastDoorbell + Integer.BYTES > transport.registerBytes()) {
             throw new NvmeException(transport.name() + " has its doorbells at " + lastDoorbell + ", beyond its "

@@ -118,12 +118,20 @@ public final class NamespaceData {
         return Long.reverseBytes(Fields.i64(data, EUI64));
     }
 
-    /** Why the namespace cannot be read and written by this driver, or null where it can. */
-    String unsupported() {
+    /**
+     * Why the namespace cannot be read and written by this driver, or null where it can.
+     *
+     * @param maxTransferBytes what one command transfers at most
+     */
+    String unsupported(int maxTransferBytes) {
         Format format = currentFormat();
         if (format.blockShift() < MIN_SHIFT || format.blockShift() > MAX_SHIFT) {
             return "has blocks of 2^" + format.blockShift() + " bytes; 2^" + MIN_SHIFT + " to 2^" + MAX_SHIFT
                     + " are possible";
+        }
+        if (format.blockBytes() > maxTransferBytes) {
+            return "has blocks of " + format.blockBytes() + " bytes, but no command transfers more than "
+                    + maxTransferBytes;
         }
         if (format.metadataBytes() != 0 || (Fields.u8(data, DPS) & 7) != 0) {
             return "has " + format.metadataBytes() + " bytes of metadata for each block; format it without any";

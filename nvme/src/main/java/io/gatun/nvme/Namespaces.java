@@ -57,7 +57,7 @@ final class Namespaces {
             if (data.blockCount() == 0) {
                 continue; // inactive
             }
-            String refusal = data.unsupported();
+            String refusal = data.unsupported(controller.maxTransferBytes());
             if (refusal != null) {
                 LOG.warn("{} namespace {} {}", controller.name(), id, refusal);
                 continue;

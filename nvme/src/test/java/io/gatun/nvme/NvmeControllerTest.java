@@ -334,6 +334,35 @@ class NvmeControllerTest {
         assertRefused("set the number of queues has not completed after", m -> m.ignoredAdmin = Opcode.SET_FEATURES);
     }
 
+    @Test
+    void queuesOfOneEntryAreRefused() {
+        BentController model = new BentController(
+                new SoftwareMemory(false), SoftwareOptions.DEFAULTS.withQueues(1, 2), List.of());
+        NvmeException e = assertThrows(NvmeException.class, () -> NvmeController.attach(model, Drive.QUICK));
+        assertTrue(e.getMessage().contains("has queues of 1 entry"), e.getMessage());
+        assertTrue(model.isClosed());
+    }
+
+    @Test
+    void blocksThatNoCommandCanTransferAreNotOffered() {
+        try (SoftwareNamespace large = SoftwareNamespace.ofMemory(1 << 20, 9);
+                SoftwareNamespace small = SoftwareNamespace.ofMemory(1 << 20, 12)) {
+            BentController model = new BentController(
+                    new SoftwareMemory(false),
+                    SoftwareOptions.DEFAULTS.withTransferShift(1),
+                    List.of(large, small));
+            model.identity = (what, id, answer) -> {
+                if (what == Opcode.CNS_NAMESPACE && id == 1) {
+                    answer.putInt(128, 14 << 16); // LBAF 0: blocks of 16 KiB
+                }
+            };
+            try (NvmeController controller = NvmeController.attach(model, Drive.QUICK)) {
+                assertEquals(8192, controller.maxTransferBytes());
+                assertEquals(List.of(2), controller.namespaces().stream().map(NvmeNamespace::id).toList());
+            }
+        }
+    }
+
     private static void assertRefused(String reason, java.util.function.Consumer<BentController> bend) {
         int before = Mapping.openCount();
         SoftwareOptions options = new SoftwareOptions(64, 2, 5, 0, 1, 0, false, 0x20000);

@@ -57,12 +57,14 @@ final class NvmeChannel extends BdevChannel {
         }
         int operation = request.operation;
         if (operation == BdevRequest.READ || operation == BdevRequest.WRITE) {
-            if (((offset | length) & (bdev.blockSizeBytes() - 1)) != 0) {
+            if (!areWholeBlocks(offset, length)) {
                 return -Errno.EINVAL;
             }
             if (length == 0) {
                 return 0;
             }
+        } else if (operation != BdevRequest.FLUSH && !areWholeBlocks(offset, length)) {
+            return -Errno.EINVAL;
         } else {
             int refusal = admit(operation, length);
             if (refusal <= 0) {
@@ -72,6 +74,10 @@ final class NvmeChannel extends BdevChannel {
         inFlight++;
         queue.start(this, request);
         return PENDING;
+    }
+
+    private boolean areWholeBlocks(long offset, long length) {
+        return ((offset | length) & (bdev.blockSizeBytes() - 1)) == 0;
     }
 
     /** What an operation without data is answered with at once, or {@link #PENDING}. */

@@ -157,7 +157,7 @@ class NvmeBdevTest {
     /** NOIOB and NPWG in the largest blocks that there are make more bytes than an int holds. */
     @Test
     void hugeBoundariesAndGranularitiesDoNotOverflow() {
-        try (DriveUser user = new DriveUser(SMALL, DriveUser.QUICK, (what, id, answer) -> {
+        try (DriveUser user = new DriveUser(SMALL.withTransferShift(4), DriveUser.QUICK, (what, id, answer) -> {
             if (what == 0 && id == 1) {
                 answer.put(24, (byte) (1 << 4)); // NSFEAT: NPWG is there
                 answer.putShort(46, (short) 0xffff); // NOIOB
@@ -195,6 +195,11 @@ class NvmeBdevTest {
             assertEquals(-Errno.EINVAL, user.status(0, DriveUser.request(0, -512, page, 512)));
             assertEquals(-Errno.EINVAL, user.status(1, DriveUser.request(0, 512, page, 4096)));
             assertEquals(-Errno.EINVAL, user.status(0, DriveUser.range(BdevRequest.DISCARD, 0, Long.MAX_VALUE)));
+            // The drive would take them for the whole blocks that they begin in.
+            for (int operation : new int[] {BdevRequest.DISCARD, BdevRequest.WRITE_ZEROES}) {
+                assertEquals(-Errno.EINVAL, user.status(1, DriveUser.range(operation, 512, 4096)));
+                assertEquals(-Errno.EINVAL, user.status(1, DriveUser.range(operation, 4096, 4608)));
+            }
             assertEquals(-Errno.EOPNOTSUPP, user.status(0, DriveUser.range(99, 0, 512)));
         }
     }
