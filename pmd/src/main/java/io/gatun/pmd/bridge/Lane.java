@@ -83,10 +83,8 @@ final class Lane {
         if (members.vlanAware) {
             decideTagged(members, burst, count);
             sortTagged(members, burst, count);
-        } else if (decide(members, burst, count) && count > 0 && decisions[0] != FLOOD) {
-            if (decisions[0] >= 0) {
-                send(members.get(decisions[0]), burst, IDENTITY, count);
-            }
+        } else if (decide(members, burst, count) && count > 0) {
+            sendAll(members, burst, count, decisions[0]);
         } else {
             sort(members, burst, count);
         }
@@ -186,6 +184,20 @@ final class Lane {
                         },
                         1);
         return decision;
+    }
+
+    /** The first packets of a burst go the same way. */
+    private void sendAll(Members members, Burst burst, int count, int decision) {
+        if (decision >= 0) {
+            send(members.get(decision), burst, IDENTITY, count);
+        } else if (decision == FLOOD) {
+            countFloods(count);
+            for (BridgePort member : members.forwarding) {
+                if (member != self) {
+                    send(member, burst, IDENTITY, count);
+                }
+            }
+        }
     }
 
     private void sort(Members members, Burst burst, int count) {
