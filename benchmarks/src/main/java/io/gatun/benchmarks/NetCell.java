@@ -28,7 +28,9 @@ record NetCell(String ring, Direction direction, int sizeBytes) implements Compa
         HOST_TO_GUEST("host to guest", "rxonly", "txonly", 1.0),
         ECHO("echo", "flowgen", "macswap", 1.0),
         LOOP("port to port by a loop", "flowgen", "io", 1.5),
-        SWITCH("port to port by the switch", "flowgen", "io", 1.5);
+        LOOP_RETURNED("to and fro by a loop", "io", "io", 1.5),
+        SWITCH("port to port by the switch", "flowgen", "io", 1.5),
+        SWITCH_RETURNED("to and fro by the switch", "io", "io", 1.5);
 
         final String text;
         final String client;
@@ -46,7 +48,19 @@ record NetCell(String ring, Direction direction, int sizeBytes) implements Compa
 
         /** How many ports there are on either side. */
         int ports() {
-            return this == LOOP || this == SWITCH ? 2 : 1;
+            return isExchange() ? 2 : 1;
+        }
+
+        private boolean isExchange() {
+            return this == LOOP || this == SWITCH || isReturned();
+        }
+
+        /**
+         * Whether the client makes a few packets and then sends back what it receives: that costs it less than making
+         * each, so that more of the time is the server's.
+         */
+        boolean isReturned() {
+            return this == LOOP_RETURNED || this == SWITCH_RETURNED;
         }
 
         static Direction of(String text) {
@@ -82,12 +96,14 @@ record NetCell(String ring, Direction direction, int sizeBytes) implements Compa
         return ORDER.compare(this, other);
     }
 
-    /** All cells of these sizes, with {@code exchange}, LOOP or SWITCH, between two ports of Gatun. */
-    static List<NetCell> table(List<Integer> sizes, Direction exchange) {
+    /** All cells of these sizes, with the switch or else a loop between two ports of Gatun. */
+    static List<NetCell> table(List<Integer> sizes, boolean bySwitch) {
+        Direction made = bySwitch ? Direction.SWITCH : Direction.LOOP;
+        Direction returned = bySwitch ? Direction.SWITCH_RETURNED : Direction.LOOP_RETURNED;
         List<NetCell> cells = new ArrayList<>();
         for (int size : sizes) {
             for (Direction direction : List.of(
-                    Direction.GUEST_TO_HOST, Direction.HOST_TO_GUEST, Direction.ECHO, exchange)) {
+                    Direction.GUEST_TO_HOST, Direction.HOST_TO_GUEST, Direction.ECHO, made, returned)) {
                 for (String ring : RINGS) {
                     cells.add(new NetCell(ring, direction, size));
                 }

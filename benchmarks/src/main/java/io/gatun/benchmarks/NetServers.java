@@ -26,8 +26,8 @@ record NetServers(Path gatun, Path testpmd, int core, Path folder) {
         NetCell.Direction direction = cell.direction();
         command.addAll(
                 switch (direction) {
-                    case SWITCH -> List.of("--switch", "br0,ports=p0+p1");
-                    case LOOP -> List.of("--loop", "io:p0+p1");
+                    case SWITCH, SWITCH_RETURNED -> List.of("--switch", "br0,ports=p0+p1");
+                    case LOOP, LOOP_RETURNED -> List.of("--loop", "io:p0+p1");
                     case HOST_TO_GUEST ->
                         List.of("--loop", direction.server + ":p0,size=" + cell.packetBytes(direction.server));
                     case GUEST_TO_HOST, ECHO -> List.of("--loop", direction.server + ":p0");

@@ -15,6 +15,9 @@ final class TestpmdClient {
     private static final int EXIT_SECONDS = 20;
     private static final String SHOW = "show port stats all\n";
 
+    /** So many bursts of 32 packets go round from each port: a little less than its ring holds, and none is lost. */
+    private static final int RETURNED_BURSTS = 7;
+
     private TestpmdClient() {}
 
     /** The command line as far as every testpmd has it, all of its threads on {@code core}. */
@@ -23,16 +26,26 @@ final class TestpmdClient {
                 testpmd.toString(), "--lcores", "0@" + core + ",1@" + core, "--no-pci", "--no-telemetry"));
     }
 
-    /** The application's half of the command line: starts forwarding at once, and takes commands. */
+    /** The application's half of the command line: forwards at once, and takes commands. */
     static List<String> forward(String mode, NetCell cell) {
+        List<String> options = new ArrayList<>(waiting(mode, cell));
+        options.add("-a");
+        return options;
+    }
+
+    /** The same, forwarding only when it is told to. */
+    private static List<String> waiting(String mode, NetCell cell) {
         return List.of(
                 "--",
                 "-i",
-                "-a",
                 "--nb-cores=1",
                 "--total-num-mbufs=" + MBUFS,
                 "--txpkts=" + cell.packetBytes(mode),
                 "--forward-mode=" + mode);
+    }
+
+    private static String mac(int port) {
+        return "52:54:00:00:00:0" + port;
     }
 
     /**
@@ -44,16 +57,30 @@ final class TestpmdClient {
         List<String> command = onCore(testpmd, core);
         // Memory that can be shared: one file of huge pages.
         command.addAll(List.of("-m", "128", "--in-memory", "--single-file-segments"));
-        for (int i = 0; i < server.sockets().size(); i++) {
+        int ports = server.sockets().size();
+        for (int i = 0; i < ports; i++) {
             command.add("--vdev");
-            command.add("net_virtio_user" + i + ",path=" + server.sockets().get(i) + "," + cell.devargs());
+            command.add("net_virtio_user" + i + ",path=" + server.sockets().get(i) + ",mac=" + mac(i) + ","
+                    + cell.devargs());
         }
-        command.addAll(forward(cell.direction().client, cell));
+        boolean returned = cell.direction().isReturned();
+        if (returned) {
+            command.addAll(waiting(cell.direction().client, cell));
+            for (int i = 0; i < ports; i++) {
+                command.add("--eth-peer=" + i + "," + mac(ports - 1 - i));
+            }
+        } else {
+            command.addAll(forward(cell.direction().client, cell));
+        }
         Process process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
                 .start();
         try (Writer commands = process.outputWriter()) {
+            if (returned) {
+                TimeUnit.SECONDS.sleep(1);
+                commands.append("start tx_first " + RETURNED_BURSTS + "\n").flush();
+            }
             TimeUnit.SECONDS.sleep(warmUp);
             commands.append(SHOW).flush();
             TimeUnit.SECONDS.sleep(seconds);
