@@ -175,10 +175,9 @@ final class TxRing implements QueueHandler {
         return next;
     }
 
-    /** Whether header and packet are one run of bytes here and there. */
+    /** Whether header and packet go into one run of bytes. */
     private boolean fits(Burst burst, int packet, int chain) {
-        return burst.moreCounts[packet] == 0
-                && chains.segmentCounts[chain] == 1
+        return chains.segmentCounts[chain] == 1
                 && chains.readableCounts[chain] == 0
                 && chains.lengths[chains.firstSegments[chain]] >= burst.lengths[packet] + headerBytes;
     }
@@ -187,9 +186,22 @@ final class TxRing implements QueueHandler {
         long target = Memory.base(chains.addresses[chains.firstSegments[chain]]);
         int length = burst.lengths[packet];
         writeHeader(target, burst, packet, 1);
-        Memory.copyApart(burst.addresses[packet], target + headerBytes, length);
+        Memory.copyApart(burst.addresses[packet], target + headerBytes, burst.headLengths[packet]);
+        if (burst.moreCounts[packet] != 0) {
+            placeRest(burst, packet, target + headerBytes + burst.headLengths[packet]);
+        }
         chains.writtenBytes[chain] = headerBytes + length;
         return 1;
+    }
+
+    /** What follows the packet's first run of bytes. */
+    private static void placeRest(Burst burst, int packet, long target) {
+        long to = target;
+        int first = burst.moreFirsts[packet];
+        for (int i = first; i < first + burst.moreCounts[packet]; i++) {
+            Memory.copyApart(burst.segmentAddresses[i], to, burst.segmentLengths[i]);
+            to += burst.segmentLengths[i];
+        }
     }
 
     /** Writes what is not there already: buffers come round, and a line that is only read stays in both caches. */
@@ -209,7 +221,7 @@ final class TxRing implements QueueHandler {
         }
     }
 
-    /** The packet in pieces, or over several chains; returns how many it took, or why it was not copied. */
+    /** The packet over several runs of bytes, or several chains; returns how many it took, or why it was not copied. */
     private int spread(Burst burst, int packet, int first) {
         int length = headerBytes + burst.lengths[packet];
         int used = 0;
