@@ -76,6 +76,14 @@ final class Drive implements AutoCloseable {
         await("a completion", () -> queue.poll(burst) != 0);
     }
 
+    /** Polls the queue, which has nothing to complete, until the condition holds. */
+    void pollUntil(String what, BooleanSupplier condition) {
+        await(what, () -> {
+            int ignored = queue.poll(burst);
+            return condition.getAsBoolean();
+        });
+    }
+
     static void await(String what, BooleanSupplier condition) {
         long deadline = System.nanoTime() + 10_000_000_000L;
         while (!condition.getAsBoolean()) {

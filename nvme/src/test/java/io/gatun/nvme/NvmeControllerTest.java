@@ -268,10 +268,7 @@ class NvmeControllerTest {
                     }
                 };
                 drive.controller.reset();
-                Drive.await("a reset", () -> {
-                    int ignored = drive.queue.poll(drive.burst);
-                    return drive.controller.resets() == resets && drive.queue.isLive();
-                });
+                drive.pollUntil("a reset", () -> drive.controller.resets() == resets && drive.queue.isLive());
                 assertEquals(shift == 0 ? 128 << 10 : 4096 << shift, drive.controller.maxZeroesBytes());
             }
         }

@@ -114,10 +114,7 @@ class ResetTest {
             for (int i = 1; i <= 64; i++) {
                 int wanted = i;
                 drive.controller.reset();
-                Drive.await("reset " + i, () -> {
-                    int ignored = drive.queue.poll(drive.burst);
-                    return drive.controller.resets() == wanted && drive.queue.isLive();
-                });
+                drive.pollUntil("reset " + i, () -> drive.controller.resets() == wanted && drive.queue.isLive());
                 assertWorks(drive);
             }
         }
@@ -187,10 +184,7 @@ class ResetTest {
     void anotherDriveInItsPlaceIsNotTaken() {
         try (Drive drive = new Drive()) {
             drive.model.gone = true;
-            Drive.await("it is given up", () -> {
-                int ignored = drive.queue.poll(drive.burst);
-                return drive.queue.isDown();
-            });
+            drive.pollUntil("it is given up", () -> drive.queue.isDown());
             drive.model.serial = "SOFT0002";
             int before = drive.model.enabled.get();
             drive.model.gone = false;
@@ -221,10 +215,7 @@ class ResetTest {
         try (Drive drive = new Drive()) {
             drive.model.neverReady = true;
             drive.controller.reset();
-            Drive.await("it is off", () -> {
-                int ignored = drive.queue.poll(drive.burst);
-                return drive.controller.resets() != 0;
-            });
+            drive.pollUntil("it is off", () -> drive.controller.resets() != 0);
             Drive.await("it is given up", drive.queue::isDown);
             drive.model.neverReady = false;
             drive.awaitLive();
@@ -279,17 +270,11 @@ class ResetTest {
             CountDownLatch gate = new CountDownLatch(1);
             drive.model.identity = (_, _, _) -> await(gate);
             CompletableFuture<Void> first = drive.controller.reset().toCompletableFuture();
-            Drive.await("it is being reset", () -> {
-                int ignored = drive.queue.poll(drive.burst);
-                return drive.model.enabled.get() == 2;
-            });
+            drive.pollUntil("it is being reset", () -> drive.model.enabled.get() == 2);
             CompletableFuture<Void> second = drive.controller.reset().toCompletableFuture();
             assertFalse(first.isDone() || second.isDone());
             gate.countDown();
-            Drive.await("both are answered, by one reset", () -> {
-                int ignored = drive.queue.poll(drive.burst);
-                return first.isDone() && second.isDone();
-            });
+            drive.pollUntil("both are answered, by one reset", () -> first.isDone() && second.isDone());
             first.get();
             second.get();
             assertTrue(drive.queue.isLive());
@@ -327,10 +312,7 @@ class ResetTest {
         try (Drive drive = new Drive()) {
             for (int i = 1; i <= 20; i++) {
                 CompletableFuture<Void> answer = drive.controller.reset().toCompletableFuture();
-                Drive.await("reset " + i, () -> {
-                    int ignored = drive.queue.poll(drive.burst);
-                    return answer.isDone();
-                });
+                drive.pollUntil("reset " + i, () -> answer.isDone());
                 assertFalse(answer.isCompletedExceptionally());
                 assertEquals(i, drive.controller.resets());
             }
@@ -379,10 +361,7 @@ class ResetTest {
 
     private static void assertFailed(Drive drive, String part) {
         CompletableFuture<Void> answer = drive.controller.reset().toCompletableFuture();
-        Drive.await("an answer", () -> {
-            int ignored = drive.queue.poll(drive.burst);
-            return answer.isDone();
-        });
+        drive.pollUntil("an answer", () -> answer.isDone());
         String said = failure(answer);
         assertTrue(said.contains(part), said);
     }
@@ -401,10 +380,7 @@ class ResetTest {
     }
 
     private static void awaitResets(Drive drive, int count) {
-        Drive.await("a reset", () -> {
-            int ignored = drive.queue.poll(drive.burst);
-            return drive.controller.resets() == count && drive.queue.isLive();
-        });
+        drive.pollUntil("a reset", () -> drive.controller.resets() == count && drive.queue.isLive());
     }
 
     private static void assertWorks(Drive drive) {
