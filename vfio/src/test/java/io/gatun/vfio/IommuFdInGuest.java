@@ -25,11 +25,8 @@ import org.junit.jupiter.api.Test;
  * VfioGuestTest}. As in a kernel without groups, and in a container that was given none, their files are not there.
  */
 class IommuFdInGuest {
-    private static final PciBus BUS = PciBus.system();
-    private static final List<PciAddress> ADDRESSES = BUS.functions().stream()
-            .filter(f -> f.classCode() == PciFunction.CLASS_NVME)
-            .map(PciFunction::address)
-            .toList();
+    private static final PciBus BUS = InGuest.BUS;
+    private static final List<PciAddress> ADDRESSES = InGuest.nvme();
 
     private final PciAddress address = ADDRESSES.getFirst();
 
@@ -62,7 +59,7 @@ class IommuFdInGuest {
                 device.reserveVectors(List.of(event));
                 assertEquals(0, device.enableVector(0));
                 assertEquals("gatun-vfio", AdminQueue.identify(device, huge.address()));
-                assertEquals(1, awaitCount(event));
+                assertEquals(1, InGuest.awaitCount(event));
                 assertEquals(0, device.disableVector(0));
                 assertEquals("gatun-vfio", AdminQueue.identify(device, ordinary.address()));
                 assertEquals(0, event.drain());
@@ -133,7 +130,7 @@ class IommuFdInGuest {
                 device.memory().map(guest.address(), guest.lengthBytes());
                 iova = device.memory().translate(guest.address());
                 removal = CompletableFuture.runAsync(() -> Sysfs.write(function.directory().resolve("remove"), "1"));
-                assertTrue(awaitCount(device.wantedBack()) > 0);
+                assertTrue(InGuest.awaitCount(device.wantedBack()) > 0);
                 assertFalse(removal.isDone());
             }
             removal.get(20, TimeUnit.SECONDS);
@@ -178,16 +175,5 @@ class IommuFdInGuest {
 
     private static void allow(String file) throws Exception {
         assertEquals(0, new ProcessBuilder("/bin/chmod", "666", file).start().waitFor());
-    }
-
-    private static long awaitCount(EventFd event) throws InterruptedException {
-        for (int i = 0; i < 200; i++) {
-            long count = event.drain();
-            if (count != 0) {
-                return count;
-            }
-            Thread.sleep(10);
-        }
-        return 0;
     }
 }

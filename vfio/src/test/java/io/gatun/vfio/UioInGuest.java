@@ -13,14 +13,10 @@ import org.junit.jupiter.api.Test;
 
 /** Runs in a guest without an IOMMU, with an NVMe controller and hugepages; see {@link VfioGuestTest}. */
 class UioInGuest {
-    private static final PciBus BUS = PciBus.system();
+    private static final PciBus BUS = InGuest.BUS;
     private static final long GIBIBYTE = 1 << 30;
 
-    private final PciAddress address = BUS.functions().stream()
-            .filter(f -> f.classCode() == PciFunction.CLASS_NVME)
-            .findFirst()
-            .orElseThrow()
-            .address();
+    private final PciAddress address = InGuest.nvme().getFirst();
 
     @Test
     void registersAndDmaWorkByPhysicalAddresses() throws Exception {

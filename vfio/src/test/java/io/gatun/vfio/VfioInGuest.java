@@ -24,24 +24,14 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** Runs in a guest with an IOMMU, an NVMe controller and the kernel's drivers for it; see {@link VfioGuestTest}. */
 class VfioInGuest {
-    private static final PciBus BUS = PciBus.system();
+    private static final PciBus BUS = InGuest.BUS;
     private static final long GIBIBYTE = 1 << 30;
 
-    private PciAddress address;
-
-    @BeforeEach
-    void find() {
-        address = BUS.functions().stream()
-                .filter(f -> f.classCode() == PciFunction.CLASS_NVME)
-                .findFirst()
-                .orElseThrow()
-                .address();
-    }
+    private final PciAddress address = InGuest.nvme().getFirst();
 
     @AfterEach
     void giveBack() {
@@ -83,7 +73,7 @@ class VfioInGuest {
                     device.reserveVectors(List.of(first, second));
                     assertEquals(0, device.enableVector(0));
                     assertEquals("gatun-vfio", AdminQueue.identify(device, huge.address()));
-                    assertEquals(1, awaitCount(first));
+                    assertEquals(1, InGuest.awaitCount(first));
                     assertEquals(0, device.disableVector(0));
                     assertEquals("gatun-vfio", AdminQueue.identify(device, ordinary.address()));
                     assertEquals(0, first.drain());
@@ -196,7 +186,7 @@ class VfioInGuest {
                 device.memory().map(guest.address(), guest.lengthBytes());
                 iova = device.memory().translate(guest.address());
                 removal = CompletableFuture.runAsync(() -> Sysfs.write(function.directory().resolve("remove"), "1"));
-                assertTrue(awaitCount(device.wantedBack()) > 0);
+                assertTrue(InGuest.awaitCount(device.wantedBack()) > 0);
                 assertFalse(removal.isDone());
             }
             removal.get(20, TimeUnit.SECONDS);
@@ -252,17 +242,6 @@ class VfioInGuest {
             Thread.sleep(50);
         }
         return disk;
-    }
-
-    private static long awaitCount(EventFd event) throws InterruptedException {
-        for (int i = 0; i < 200; i++) {
-            long count = event.drain();
-            if (count != 0) {
-                return count;
-            }
-            Thread.sleep(10);
-        }
-        return 0;
     }
 
     private static void command(String... command) throws Exception {
