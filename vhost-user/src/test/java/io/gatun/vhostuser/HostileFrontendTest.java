@@ -34,7 +34,10 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Front-ends and guests that mean harm, beside a neighbour that must not notice. */
+/**
+ * Front-ends and guests that mean harm, beside a neighbour that must not notice. Longer than a file should be: every
+ * attack is made against the same back-end with the same neighbour, which set-up and tear-down here make and judge.
+ */
 @Timeout(60)
 class HostileFrontendTest {
     private final BackendLab lab = new BackendLab(BackendOptions.DEFAULT.withMessageSeconds(1));

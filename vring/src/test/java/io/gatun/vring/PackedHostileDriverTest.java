@@ -21,6 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /**
  * A driver that breaks the rules of VIRTIO 1.3 §2.8, one at a time: the queue breaks with a reason, hands out and
  * publishes nothing more, and touches nothing outside guest memory (which checked mode would turn into an exception).
+ * Longer than a file should be: one rule, one test, and docs/hostile-inputs.md leads to each.
  */
 class PackedHostileDriverTest {
     private static final int SIZE = 8;

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 
 /**
  * The clauses of VIRTIO 1.3 §2.8 one by one, exhaustively where the state space is small. Names begin with the section;
- * the table in docs/virtio-clauses.md leads here.
+ * the table in docs/virtio-clauses.md leads here. Longer than a file should be, as the section is, in its order.
  */
 class PackedSpecTest {
     private static TwoSides sides(int size, long features) {

@@ -15,7 +15,8 @@ import org.junit.jupiter.api.Test;
 
 /**
  * vhost-user, "Inflight I/O tracking", split virtqueue: the region's states one by one, as left behind by a back-end
- * that died between any two stores, and as forged by a front-end.
+ * that died between any two stores, and as forged by a front-end. Longer than a file should be: each state is built by
+ * hand, and read beside the one before it.
  */
 class SplitInflightTest {
     private static final int SIZE = 4;

@@ -28,7 +28,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Namespaces as block devices: in place and copied, in one command and many, through resets and to the end. */
+/**
+ * Namespaces as block devices: in place and copied, in one command and many, through resets and to the end. Longer than
+ * a file should be: the life of one kind of request after the other, against the same drive.
+ */
 class NvmeBdevTest {
     private static final SoftwareOptions SMALL = SoftwareOptions.DEFAULTS.withQueues(64, 4).withTransferShift(3);
 
