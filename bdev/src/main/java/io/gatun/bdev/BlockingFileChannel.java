@@ -17,10 +17,13 @@ final class BlockingFileChannel extends BdevChannel {
     private final FileImage image;
     private final OpenCount openCount;
 
-    /** For direct I/O of what is not aligned, and for zeros; touched by nothing else. */
-    private final Mapping buffer = Mapping.anonymous(BUFFER_BYTES);
+    /** One mapping for all of it: where there is no room, nothing is left over. */
+    private final Mapping memory = Mapping.anonymous(2 * BUFFER_BYTES);
 
-    private final Mapping zeros = Mapping.anonymous(BUFFER_BYTES);
+    /** For direct I/O of what is not aligned, and for zeros; touched by nothing else. */
+    private final long buffer = memory.address();
+
+    private final long zeros = buffer + BUFFER_BYTES;
     private boolean closed;
 
     BlockingFileChannel(FileImage image, OpenCount openCount) {
@@ -70,14 +73,14 @@ final class BlockingFileChannel extends BdevChannel {
         for (long done = 0; done < request.lengthBytes; ) {
             long piece = Math.min(BUFFER_BYTES, request.lengthBytes - done);
             if (write) {
-                Segments.gather(request, done, piece, buffer.address());
+                Segments.gather(request, done, piece, buffer);
             }
-            long result = transfer(write, buffer.address(), piece, request.offsetBytes + done);
+            long result = transfer(write, buffer, piece, request.offsetBytes + done);
             if (result < 0) {
                 return result;
             }
             if (!write) {
-                Segments.scatter(request, done, piece, buffer.address());
+                Segments.scatter(request, done, piece, buffer);
             }
             done += piece;
         }
@@ -107,7 +110,7 @@ final class BlockingFileChannel extends BdevChannel {
         }
         for (long done = 0; done < request.lengthBytes; done += BUFFER_BYTES) {
             long piece = Math.min(BUFFER_BYTES, request.lengthBytes - done);
-            result = transfer(true, zeros.address(), piece, request.offsetBytes + done);
+            result = transfer(true, zeros, piece, request.offsetBytes + done);
             if (result < 0) {
                 return result;
             }
@@ -119,8 +122,7 @@ final class BlockingFileChannel extends BdevChannel {
     public void close() {
         if (!closed) {
             closed = true;
-            buffer.close();
-            zeros.close();
+            memory.close();
             openCount.close();
         }
     }

@@ -23,6 +23,7 @@ final class RingFileChannel extends BdevChannel {
     private static final int IOVECS = 64;
 
     private static final int IOVEC_BYTES = 16;
+    private static final int IOVECS_BYTES = OPERATIONS * IOVECS * IOVEC_BYTES;
     private static final int BOUNCE_BYTES = 128 << 10;
     private static final int ZERO_BYTES = 1 << 20;
 
@@ -42,11 +43,14 @@ final class RingFileChannel extends BdevChannel {
     private final EventFd event;
     private final int file;
 
-    private final Mapping iovecs = Mapping.anonymous(OPERATIONS * IOVECS * IOVEC_BYTES);
-    private final Mapping zeros = Mapping.anonymous(ZERO_BYTES);
+    /** One mapping for all of it: where there is no room, nothing is left over. */
+    private final Mapping memory = Mapping.anonymous(IOVECS_BYTES + ZERO_BYTES + OPERATIONS * BOUNCE_BYTES);
+
+    private final long iovecs = memory.address();
+    private final long zeros = iovecs + IOVECS_BYTES;
 
     /** Touched by misaligned direct I/O only. */
-    private final Mapping bounce = Mapping.anonymous((long) OPERATIONS * BOUNCE_BYTES);
+    private final long bounce = zeros + ZERO_BYTES;
 
     private final BdevRequest[] requests = new BdevRequest[OPERATIONS];
     private final byte[] steps = new byte[OPERATIONS];
@@ -73,9 +77,7 @@ final class RingFileChannel extends BdevChannel {
             if (newEvent != null) {
                 newEvent.close();
             }
-            iovecs.close();
-            zeros.close();
-            bounce.close();
+            memory.close();
             throw e;
         }
         event = newEvent;
@@ -152,7 +154,7 @@ final class RingFileChannel extends BdevChannel {
                     ? ring.read(file, address, length, offset, operation)
                     : ring.write(file, address, length, offset, 0, operation);
         }
-        long vectors = iovecs.address() + (long) operation * IOVECS * IOVEC_BYTES;
+        long vectors = iovecs + (long) operation * IOVECS * IOVEC_BYTES;
         int count = Segments.iovecs(request, done, vectors, IOVECS);
         return read
                 ? ring.readv(file, vectors, count, offset, operation)
@@ -161,7 +163,7 @@ final class RingFileChannel extends BdevChannel {
 
     private boolean prepareBounce(int operation, BdevRequest request) {
         long done = request.doneBytes;
-        long buffer = bounce.address() + (long) operation * BOUNCE_BYTES;
+        long buffer = bounce + (long) operation * BOUNCE_BYTES;
         int length = (int) Math.min(request.lengthBytes - done, BOUNCE_BYTES);
         long offset = request.offsetBytes + done;
         if (request.operation == BdevRequest.READ) {
@@ -195,7 +197,7 @@ final class RingFileChannel extends BdevChannel {
     private boolean prepareZeros(int operation, BdevRequest request) {
         long done = request.doneBytes;
         int length = (int) Math.min(request.lengthBytes - done, ZERO_BYTES);
-        return ring.write(file, zeros.address(), length, request.offsetBytes + done, 0, operation);
+        return ring.write(file, zeros, length, request.offsetBytes + done, 0, operation);
     }
 
     @Override
@@ -267,7 +269,7 @@ final class RingFileChannel extends BdevChannel {
 
     /** Copies what a read brought to the caller's memory; false if that is gone. */
     private boolean scatter(int operation, BdevRequest request, int length) {
-        long buffer = bounce.address() + (long) operation * BOUNCE_BYTES;
+        long buffer = bounce + (long) operation * BOUNCE_BYTES;
         try {
             Segments.scatter(request, request.doneBytes, length, buffer);
             Memory.settle();
@@ -359,9 +361,7 @@ final class RingFileChannel extends BdevChannel {
         }
         ring.close();
         event.close();
-        iovecs.close();
-        zeros.close();
-        bounce.close();
+        memory.close();
         openCount.close();
     }
 }

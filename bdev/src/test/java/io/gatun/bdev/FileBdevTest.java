@@ -18,6 +18,7 @@ import io.gatun.linux.Mapping;
 import io.gatun.linux.Memory;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -362,5 +363,30 @@ class FileBdevTest {
         } finally {
             holder.destroyForcibly().waitFor();
         }
+    }
+
+    /** Where any of its mappings fails, a channel leaves nothing behind: front-ends come back again and again. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void aChannelThatFindsNoMemoryLeavesNoneBehind(boolean ring) throws IOException, InterruptedException {
+        assumeTrue(!ring || IoUring.probe().isEmpty(), "the kernel forbids io_uring");
+        Process child = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-ea",
+                        "-Xmx64m",
+                        "-XX:+UseSerialGC",
+                        "-XX:TieredStopAtLevel=1",
+                        "-XX:-CreateCoredumpOnCrash",
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        ShortOfMemory.class.getName(),
+                        image().toString(),
+                        Boolean.toString(ring))
+                .redirectErrorStream(true)
+                .start();
+        String said = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(0, child.waitFor(), said);
+        assertTrue(said.matches("(?s).*\\b[1-9]\\d* failures left 0 mappings, 0 descriptors\\s*"), said);
     }
 }
