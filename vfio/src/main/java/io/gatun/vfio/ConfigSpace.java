@@ -1,10 +1,12 @@
 package io.gatun.vfio;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
 import io.gatun.linux.Errno;
 import io.gatun.linux.FileIo;
 import io.gatun.linux.LinuxException;
-import io.gatun.linux.Mapping;
-import io.gatun.linux.Memory;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 
 /**
  * The configuration space of a PCI function, by a file: sysfs' {@code config}, or a region of a VFIO device. Source:
@@ -14,7 +16,7 @@ import io.gatun.linux.Memory;
  *
  * <p><b>Thread-safety:</b> any thread, one access at a time under a lock; set-up and tear-down only.
  */
-public final class ConfigSpace implements AutoCloseable {
+public final class ConfigSpace {
     // Registers of the header.
     public static final int VENDOR_ID = 0x00;
     public static final int COMMAND = 0x04;
@@ -41,7 +43,7 @@ public final class ConfigSpace implements AutoCloseable {
     private final String name;
     private final int fd;
     private final long offset;
-    private final Mapping buffer = Mapping.anonymous(4096);
+    private final MemorySegment buffer = Arena.ofAuto().allocate(JAVA_INT);
 
     /**
      * @param fd a file that outlives this
@@ -79,13 +81,11 @@ public final class ConfigSpace implements AutoCloseable {
     }
 
     /** Sets and clears bits of the command register. */
-    public void changeCommand(int set, int clear) {
-        synchronized (buffer) {
-            int before = readShort(COMMAND);
-            int after = (before | set) & ~clear;
-            if (after != before) {
-                writeShort(COMMAND, after);
-            }
+    public synchronized void changeCommand(int set, int clear) {
+        int before = readShort(COMMAND);
+        int after = (before | set) & ~clear;
+        if (after != before) {
+            writeShort(COMMAND, after);
         }
     }
 
@@ -127,31 +127,22 @@ public final class ConfigSpace implements AutoCloseable {
         return 0;
     }
 
-    @Override
-    public void close() {
-        buffer.close();
-    }
-
-    private long read(int register, int bytes) {
+    private synchronized long read(int register, int bytes) {
         long ones = bytes == 4 ? 0xffff_ffffL : bytes == 2 ? 0xffff : 0xff;
-        synchronized (buffer) {
-            long result = FileIo.pread(fd, buffer.address(), bytes, offset + register);
-            return result == bytes ? Memory.getUnsignedInt(buffer.address()) & ones : ones;
-        }
+        long result = FileIo.pread(fd, buffer.address(), bytes, offset + register);
+        return result == bytes ? buffer.get(JAVA_INT, 0) & ones : ones;
     }
 
-    private void write(int register, int bytes, int value) {
-        synchronized (buffer) {
-            Memory.putInt(buffer.address(), value);
-            long result = FileIo.pwrite(fd, buffer.address(), bytes, offset + register);
-            if (result != bytes) {
-                throw new LinuxException(
-                        String.format("write 0x%x to register 0x%x of %s", value, register, name),
-                        result < 0 ? (int) result : Errno.EIO,
-                        result == -Errno.EPERM
-                                ? "a kernel that is locked down forbids it: use vfio-pci, or switch secure boot off"
-                                : "the function may have gone");
-            }
+    private synchronized void write(int register, int bytes, int value) {
+        buffer.set(JAVA_INT, 0, value);
+        long result = FileIo.pwrite(fd, buffer.address(), bytes, offset + register);
+        if (result != bytes) {
+            throw new LinuxException(
+                    String.format("write 0x%x to register 0x%x of %s", value, register, name),
+                    result < 0 ? (int) result : Errno.EIO,
+                    result == -Errno.EPERM
+                            ? "a kernel that is locked down forbids it: use vfio-pci, or switch secure boot off"
+                            : "the function may have gone");
         }
     }
 

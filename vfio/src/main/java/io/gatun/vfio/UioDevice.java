@@ -24,14 +24,22 @@ public final class UioDevice extends PciDevice {
     private final Fd configFile;
     private final ConfigSpace config;
     private final PhysicalSpace memory;
-    private final EventFd never = EventFd.create();
+    private final EventFd never;
 
+    /** Both files are the device's from here on, unless this throws. */
     private UioDevice(PciFunction function, Fd uio, Fd configFile, PhysicalSpace memory) {
         super(function);
         this.uio = uio;
         this.configFile = configFile;
         this.memory = memory;
         config = new ConfigSpace(function.toString(), configFile.value(), 0);
+        never = EventFd.create();
+        try {
+            masterBus();
+        } catch (RuntimeException e) {
+            never.close();
+            throw e;
+        }
     }
 
     /**
@@ -50,16 +58,14 @@ public final class UioDevice extends PciDevice {
         requireNoTranslation(function);
         Fd uio = openUio(function);
         try {
-            Path config = function.directory().resolve("config");
-            UioDevice device =
-                    new UioDevice(function, uio, FileIo.open(config.toString(), FileIo.O_RDWR, 0), memory);
+            Path path = function.directory().resolve("config");
+            Fd configFile = FileIo.open(path.toString(), FileIo.O_RDWR, 0);
             try {
-                device.masterBus();
+                return new UioDevice(function, uio, configFile, memory);
             } catch (RuntimeException e) {
-                device.close();
+                configFile.close();
                 throw e;
             }
-            return device;
         } catch (RuntimeException e) {
             uio.close();
             throw e;
@@ -167,7 +173,6 @@ public final class UioDevice extends PciDevice {
                 setBusMaster(false);
             }
         } finally {
-            config.close();
             configFile.close();
             uio.close();
             never.close();

@@ -28,7 +28,7 @@ public final class VfioDevice extends PciDevice {
     private volatile VfioVector[] vectors = {};
 
     /**
-     * @param fd the device's file, owned from here on
+     * @param fd the device's file, owned from here on, unless this throws
      * @param closed runs once the device's file is closed
      */
     VfioDevice(PciFunction function, Fd fd, DmaSpace memory, Runnable closed) {
@@ -41,9 +41,14 @@ public final class VfioDevice extends PciDevice {
         vectorCount = Math.max(VfioCalls.irqCount(fd.value(), VfioCalls.PCI_MSIX_IRQ), 0);
         config = new ConfigSpace(function.toString(), fd.value(), region.offset());
         wantedBack = EventFd.create();
-        // Refused by kernels that cannot tell.
-        int ignored = VfioCalls.setIrqs(fd.value(), VfioCalls.PCI_REQ_IRQ, wantedBack.value());
-        masterBus();
+        try {
+            // Refused by kernels that cannot tell.
+            int ignored = VfioCalls.setIrqs(fd.value(), VfioCalls.PCI_REQ_IRQ, wantedBack.value());
+            masterBus();
+        } catch (RuntimeException e) {
+            wantedBack.close();
+            throw e;
+        }
     }
 
     @Override
@@ -136,14 +141,16 @@ public final class VfioDevice extends PciDevice {
         if (fd.isClosed()) {
             return;
         }
-        reserveVectors(List.of());
-        if (!isGone()) {
-            setBusMaster(false);
+        try {
+            reserveVectors(List.of());
+            if (!isGone()) {
+                setBusMaster(false);
+            }
+        } finally {
+            fd.close(); // resets the function
+            wantedBack.close();
+            closed.run();
         }
-        config.close();
-        fd.close(); // resets the function
-        wantedBack.close();
-        closed.run();
     }
 
     private void masterBus() {

@@ -34,7 +34,6 @@ class ConfigSpaceTest {
 
     @AfterEach
     void close() {
-        config.close();
         fd.close();
     }
 
@@ -91,8 +90,8 @@ class ConfigSpaceTest {
 
     @Test
     void aRefusedWriteSaysWhichRegister() {
-        try (Fd readOnly = FileIo.open(file.toString(), FileIo.O_RDONLY, 0);
-                ConfigSpace other = new ConfigSpace("0000:00:04.0", readOnly.value(), 0)) {
+        try (Fd readOnly = FileIo.open(file.toString(), FileIo.O_RDONLY, 0)) {
+            ConfigSpace other = new ConfigSpace("0000:00:04.0", readOnly.value(), 0);
             LinuxException refused = assertThrows(LinuxException.class, () -> other.writeShort(0x04, 0x6));
             assertTrue(refused.getMessage().contains("0x6 to register 0x4 of 0000:00:04.0"), refused.getMessage());
         }
