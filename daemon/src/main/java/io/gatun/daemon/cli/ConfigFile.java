@@ -3,7 +3,6 @@ package io.gatun.daemon.cli;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.gatun.daemon.rpc.Json;
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -27,12 +26,10 @@ final class ConfigFile {
         ConfigFile file = new ConfigFile(source);
         JsonNode root;
         try {
-            root = Json.MAPPER.readTree(text);
+            root = Json.document(text);
         } catch (JsonProcessingException e) {
             String where = e.getLocation() == null ? "" : ", line " + e.getLocation().getLineNr();
             throw new UsageException(source + where + ": not JSON: " + Json.reason(e));
-        } catch (IOException e) {
-            throw new IllegalStateException("bytes in memory need no I/O", e);
         }
         file.subsystems(root.path("subsystems"));
         return file.calls;

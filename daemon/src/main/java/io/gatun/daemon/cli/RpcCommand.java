@@ -15,6 +15,7 @@ import io.gatun.daemon.target.Methods;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -102,7 +103,7 @@ final class RpcCommand implements Callable<Integer> {
     private JsonNode parameters() {
         if (parameters.size() == 1 && parameters.getFirst().startsWith("{")) {
             try {
-                return Json.MAPPER.readTree(parameters.getFirst());
+                return Json.document(parameters.getFirst().getBytes(StandardCharsets.UTF_8));
             } catch (JsonProcessingException e) {
                 throw new UsageException(method + " " + parameters.getFirst() + ": " + Json.reason(e));
             }
@@ -128,7 +129,7 @@ final class RpcCommand implements Callable<Integer> {
     /** The value for a method that only the other side knows: JSON where it is JSON, a string otherwise. */
     private static JsonNode guess(String value) {
         try {
-            JsonNode node = Json.MAPPER.readTree(value);
+            JsonNode node = Json.document(value.getBytes(StandardCharsets.UTF_8));
             return node.isMissingNode() ? TextNode.valueOf(value) : node;
         } catch (JsonProcessingException e) {
             return TextNode.valueOf(value);

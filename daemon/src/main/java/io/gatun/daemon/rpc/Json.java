@@ -1,11 +1,15 @@
 package io.gatun.daemon.rpc;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParseException;
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 
 /** The one JSON reader and writer of the program, with the bounds that hold for what others send. */
@@ -37,6 +41,31 @@ public final class Json {
             return MAPPER.writeValueAsString(value);
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("a JSON tree can always be written", e);
+        }
+    }
+
+    /**
+     * The one value that a text in UTF-8 is: a missing node where it is empty, a failure with the place where something
+     * stands behind the value, which would do nothing without a word.
+     */
+    public static JsonNode document(byte[] text) throws JsonProcessingException {
+        try (JsonParser parser = MAPPER.createParser(text)) {
+            JsonNode value = MAPPER.readTree(parser);
+            boolean atEnd;
+            try {
+                atEnd = parser.nextToken() == null;
+            } catch (JsonParseException noJsonEither) {
+                atEnd = false;
+            }
+            if (!atEnd) {
+                throw new JsonParseException(
+                        parser, "something stands behind the end of the document; remove it", parser.currentLocation());
+            }
+            return value == null ? MissingNode.getInstance() : value;
+        } catch (JsonProcessingException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new IllegalStateException("bytes in memory need no I/O", e);
         }
     }
 

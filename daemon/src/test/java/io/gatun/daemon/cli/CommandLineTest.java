@@ -140,6 +140,11 @@ class CommandLineTest {
     @CsvSource(delimiter = '|', quoteCharacter = '\0', value = {
         "{ | , line 1: not JSON: Unexpected end-of-input: expected close marker for Object",
         "[] | : subsystems is missing: expected an array of",
+        "~ | : subsystems is missing: expected an array of",
+        "{'subsystems': []}~{'subsystems': []} | , line 2: not JSON: something stands behind the end of the document;"
+                + " remove it",
+        "{'subsystems': []}~~}~ | , line 3: not JSON: something stands behind the end of the document; remove it",
+        "{'subsystems': []} # disks | , line 1: not JSON: something stands behind the end of the document; remove it",
         "{'subsystems': 1} | : subsystems is 1: expected an array of",
         "{'subsystems': [{'subsystem': 'bdev', 'config': 1}]} | : subsystem bdev: config is 1: expected an array of",
         "{'subsystems': [{'subsystem': 'bdev', 'config': [{}]}]} | : subsystem bdev: method is missing: expected the"
@@ -151,7 +156,8 @@ class CommandLineTest {
                 + " block_size is missing"
     })
     void aWrongConfigurationIsRefusedInOneLine(String text, String line) throws IOException {
-        Path file = Files.writeString(directory.resolve("config.json"), text.replace('\'', '"'));
+        Path file = Files.writeString(
+                directory.resolve("config.json"), text.replace('\'', '"').replace('~', '\n'));
         String rpc = directory.resolve("rpc.sock").toString();
         refused("--config " + file + line, "serve", "--rpc", rpc, "--config", file.toString());
     }
@@ -167,6 +173,7 @@ class CommandLineTest {
                 + " number",
         "rpc vhost_create_blk_controller readonly=7 | vhost_create_blk_controller: Invalid parameters: readonly=7:"
                 + " expected true or false",
+        "rpc bdev_malloc_create {\"name\":1}} | bdev_malloc_create {\"name\":1}}: something stands behind the end of",
         "rpc bdev_malloc_create {\"name\":1 | bdev_malloc_create {\"name\":1: Unexpected end-of-input",
         "rpc --timeout 0 spdk_get_version | --timeout 0: expected 1 to 86400 seconds",
         "top --interval 0 | --interval 0.0: expected 0.1 to 3600 seconds",
