@@ -39,7 +39,7 @@ final class SwitchMethods {
         List<Param> create = concat(
                 List.of(
                         NAME,
-                        optional("ports", STRINGS, "Its ports; switch_add_port adds more."),
+                        optional("ports", STRINGS, "Its ports, at most 1024; switch_add_port adds more."),
                         optional("mac_limit", UINT32, "Addresses that are learned at most, 1 to 1000000 (8192)."),
                         optional(
                                 "ageing",
@@ -65,6 +65,7 @@ final class SwitchMethods {
             NetSwitch bridge = target.net().bridge(arguments.string("name"));
             NetPort port = target.net().port(arguments.string("port"));
             Net.checkUnused(port);
+            checkRoom(bridge.bridge.name(), bridge.ports.size() + 1);
             target.net().attach(bridge, port, options(arguments), arguments.toJson());
             return BooleanNode.TRUE;
         });
@@ -92,6 +93,7 @@ final class SwitchMethods {
         String name = arguments.string("name");
         Net.checkFree("switch", target.net().switches(), name);
         List<String> names = arguments.has("ports") ? arguments.strings("ports") : List.of();
+        checkRoom(name, names.size());
         Map<String, ObjectNode> calls = SwitchPorts.split(name, names, arguments);
         List<NetPort> ports = names.stream().map(target.net()::port).toList();
         ports.forEach(Net::checkUnused);
@@ -116,6 +118,13 @@ final class SwitchMethods {
             target.net().attach(made, ports.get(i), options.get(i), calls.get(names.get(i)));
         }
         return TextNode.valueOf(name);
+    }
+
+    private static void checkRoom(String name, int ports) {
+        if (ports > Bridge.MAX_PORTS) {
+            throw RpcException.invalidParameters("switch " + name + " would have " + ports
+                    + " ports: expected at most " + Bridge.MAX_PORTS + "; use several switches");
+        }
     }
 
     private static BridgePortOptions options(Arguments arguments) {

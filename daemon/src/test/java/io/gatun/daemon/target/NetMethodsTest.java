@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.BooleanSupplier;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -151,6 +152,22 @@ class NetMethodsTest {
         refused(code, text, "switch_create", params);
         assertEquals(1, call("switch_get", "").size());
         assertTrue(port("n0").path("used_by").isNull(), "nothing is left behind");
+    }
+
+    @Test
+    void aSwitchHasAtMost1024Ports() {
+        List<String> names = IntStream.range(0, 1025).mapToObj(i -> "n" + i).toList();
+        names.forEach(name -> call("port_null_create", "{'name': '" + name + "'}"));
+        String most = "'" + String.join("', '", names.subList(0, 1024)) + "'";
+        String full = "Invalid parameters: switch br0 would have 1025 ports: expected at most 1024; use several";
+        refused(-32602, full, "switch_create", "{'name': 'br0', 'ports': [" + most + ", 'n1024']}");
+        assertEquals(0, call("switch_get", "").size());
+        assertTrue(port("n0").path("used_by").isNull(), "nothing is left behind");
+        call("switch_create", "{'name': 'br0', 'ports': [" + most + "]}");
+        refused(-32602, full, "switch_add_port", "{'name': 'br0', 'port': 'n1024'}");
+        assertTrue(port("n1024").path("used_by").isNull());
+        call("switch_remove_port", "{'name': 'br0', 'port': 'n7'}");
+        call("switch_add_port", "{'name': 'br0', 'port': 'n1024'}");
     }
 
     @Test
