@@ -1,9 +1,12 @@
 package io.gatun.daemon.target;
 
+import io.gatun.daemon.rpc.RpcException;
+import io.gatun.linux.Errno;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.function.Supplier;
 
 /**
  * What other threads have for the one that calls methods: only there may a target be touched. They run in the order
@@ -43,6 +46,22 @@ final class Commands implements Executor {
             Thread.currentThread().interrupt();
         }
         return future.join();
+    }
+
+    /**
+     * Has something that waits done meanwhile, by a thread of its own, which must not touch the target: what comes next
+     * does so as a command. Throws {@link RpcException} where there is no thread.
+     *
+     * @param what whom it is for, such as {@code nvme-nv0}
+     */
+    static <T> CompletableFuture<T> elsewhere(String what, Supplier<T> work) {
+        try {
+            return CompletableFuture.supplyAsync(
+                    work, command -> Thread.ofPlatform().daemon().name(what).start(command));
+        } catch (OutOfMemoryError e) {
+            throw RpcException.errno(
+                    Errno.EAGAIN, what + ": " + e.getMessage() + "; allow more threads (ulimit -u, pids.max)");
+        }
     }
 
     private void runAll() {

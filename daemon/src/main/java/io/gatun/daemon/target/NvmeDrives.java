@@ -2,7 +2,6 @@ package io.gatun.daemon.target;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gatun.daemon.rpc.RpcException;
-import io.gatun.linux.Errno;
 import io.gatun.nvme.NvmeController;
 import io.gatun.nvme.NvmeOptions;
 import io.gatun.nvme.bdev.NvmeBdev;
@@ -195,15 +194,8 @@ final class NvmeDrives implements AutoCloseable {
         return entry.drive.controller().reset().thenApplyAsync(Function.identity(), target.commands());
     }
 
-    /** Has something that waits for a drive done meanwhile; throws {@link RpcException} where there is no thread. */
     private static <T> CompletableFuture<T> onThreadOfItsOwn(Entry entry, Supplier<T> work) {
-        try {
-            return CompletableFuture.supplyAsync(
-                    work, command -> Thread.ofPlatform().daemon().name("nvme-" + entry.name).start(command));
-        } catch (OutOfMemoryError e) {
-            throw RpcException.errno(
-                    Errno.EAGAIN, entry.name + ": " + e.getMessage() + "; allow more threads (ulimit -u, pids.max)");
-        }
+        return Commands.elsewhere("nvme-" + entry.name, work);
     }
 
     @Override

@@ -7,10 +7,12 @@ import io.gatun.reactor.Reactor;
 import io.gatun.vhostuser.ControlLoop;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executor;
@@ -27,6 +29,9 @@ public final class Target implements AutoCloseable {
     private final ControlLoop loop;
     private final Map<String, Disk> disks = new LinkedHashMap<>();
     private final Map<String, Controller> controllers = new LinkedHashMap<>();
+    /** Names of controllers that are on their way out. */
+    private final Set<String> leaving = new HashSet<>();
+
     private final Commands commands = new Commands();
     private final NvmeDrives nvme;
     private final Net net;
@@ -213,6 +218,32 @@ public final class Target implements AutoCloseable {
 
     Map<String, Controller> controllers() {
         return controllers;
+    }
+
+    /** Whether a controller is on its way out: it still uses its disk, and nobody wants it back. */
+    boolean isLeaving(Controller controller) {
+        return leaving.contains(controller.name());
+    }
+
+    /**
+     * Ends a controller; its guest's last requests are waited for, while other methods are called.
+     *
+     * @param controller one that is not leaving
+     */
+    CompletionStage<Void> remove(Controller controller) {
+        String name = controller.name();
+        CompletableFuture<Void> closing = Commands.elsewhere("vhost-" + name, () -> {
+            controller.backend().close();
+            return null;
+        });
+        leaving.add(name);
+        return closing.whenCompleteAsync(
+                (_, _) -> {
+                    leaving.remove(name);
+                    controllers.remove(name);
+                    controller.device().counters().forEach(controller.disk().earlier::add);
+                },
+                commands);
     }
 
     /** Whether a controller uses the disk. */

@@ -25,6 +25,7 @@ import io.gatun.vhostuser.VringStatus;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletionStage;
 
 /**
  * Methods that put disks behind vhost-user sockets. As in SPDK, a controller's socket is at its name, under the
@@ -55,7 +56,7 @@ final class VhostMethods {
                         optional("connect", BOOLEAN, "Connect to a front-end that listens (false)."),
                         optional("serial", STRING, "Serial number that guests see (the disk's name).")),
                 VhostMethods::create);
-        registry.add(
+        registry.addLater(
                 "vhost_delete_controller",
                 RUNTIME,
                 "Ends a controller: its guest's last requests are finished, its socket is removed.",
@@ -149,12 +150,12 @@ final class VhostMethods {
         return printable.substring(0, Math.min(printable.length(), SERIAL_LENGTH));
     }
 
-    private static JsonNode delete(Target target, Arguments arguments) {
+    private static CompletionStage<JsonNode> delete(Target target, Arguments arguments) {
         Controller controller = find(target, arguments.string("ctrlr"));
-        controller.backend().close();
-        target.controllers().remove(controller.name());
-        controller.device().counters().forEach(controller.disk().earlier::add);
-        return BooleanNode.TRUE;
+        if (target.isLeaving(controller)) {
+            throw failure(Errno.EBUSY, controller.name() + " is being deleted already; its guest's requests take long");
+        }
+        return target.remove(controller).thenApply(_ -> BooleanNode.TRUE);
     }
 
     private static JsonNode setCoalescing(Target target, Arguments arguments) {
@@ -262,6 +263,9 @@ final class VhostMethods {
     static JsonNode config(Target target) {
         ArrayNode calls = JSON.arrayNode();
         for (Controller controller : target.controllers().values()) {
+            if (target.isLeaving(controller)) {
+                continue;
+            }
             calls.addObject().put("method", "vhost_create_blk_controller").set("params", controller.parameters());
         }
         return calls;

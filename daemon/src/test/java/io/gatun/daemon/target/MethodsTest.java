@@ -60,7 +60,7 @@ class MethodsTest {
     }
 
     private JsonNode call(String method, String params) {
-        return later(method, params).join();
+        return target.await(later(method, params));
     }
 
     private void refused(int code, String text, String method, String params) {
