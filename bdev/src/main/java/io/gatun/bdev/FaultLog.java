@@ -2,6 +2,7 @@ package io.gatun.bdev;
 
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,14 +27,19 @@ public final class FaultLog {
 
     /** Reports a fault, or only counts it. */
     public void report(String fault) {
+        report(() -> fault);
+    }
+
+    /** As {@link #report(String)}; {@code fault} is asked for its words only if they are reported. */
+    public void report(Supplier<String> fault) {
         if (!mayReport()) {
             return;
         }
         long missing = leftOut.getAndSet(0);
         if (missing == 0) {
-            LOG.warn("{}: {}", subject, fault);
+            LOG.warn("{}: {}", subject, fault.get());
         } else {
-            LOG.warn("{}: {} ({} more since the last line)", subject, fault, missing);
+            LOG.warn("{}: {} ({} more since the last line)", subject, fault.get(), missing);
         }
     }
 

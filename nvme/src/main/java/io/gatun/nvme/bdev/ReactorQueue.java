@@ -335,8 +335,8 @@ final class ReactorQueue implements AutoCloseable {
             return;
         }
         BdevRequest request = operation.request;
-        operation.channel.bdev.log.report(BdevRequest.operationName(request.operation) + " of " + request.lengthBytes
-                + " bytes at " + request.offsetBytes + ": " + NvmeStatus.describe(status));
+        operation.channel.bdev.log.report(() -> BdevRequest.operationName(request.operation) + " of "
+                + request.lengthBytes + " bytes at " + request.offsetBytes + ": " + NvmeStatus.describe(status));
         operation.status = NvmeStatus.toErrno(status);
     }
 
