@@ -15,6 +15,9 @@ final class AdminCommand {
     int cdw12;
     int cdw13;
 
+    /** The driver reckons with a refusal: it is no error of the controller's. */
+    boolean mayBeRefused;
+
     AdminCommand(int opcode) {
         this.opcode = opcode;
     }
@@ -39,6 +42,11 @@ final class AdminCommand {
     AdminCommand offset(int word12, int word13) {
         cdw12 = word12;
         cdw13 = word13;
+        return this;
+    }
+
+    AdminCommand mayBeRefused() {
+        mayBeRefused = true;
         return this;
     }
 }

@@ -32,6 +32,7 @@ final class AdminQueue implements AutoCloseable {
 
     private final NvmeTransport transport;
     private final ControllerSwitch power;
+    private final HostErrorLog errors;
     private final Consumer<String> whenStuck;
     private final DmaArena arena;
     private final long submissions;
@@ -47,10 +48,15 @@ final class AdminQueue implements AutoCloseable {
     /** A command did not come back: its buffer is the controller's until a reset. */
     private volatile boolean stuck = true;
 
-    /** @param whenStuck is told why the controller needs a reset */
-    AdminQueue(NvmeTransport transport, ControllerSwitch power, Consumer<String> whenStuck) {
+    /**
+     * @param errors where refused commands are noted
+     * @param whenStuck is told why the controller needs a reset
+     */
+    AdminQueue(
+            NvmeTransport transport, ControllerSwitch power, HostErrorLog errors, Consumer<String> whenStuck) {
         this.transport = transport;
         this.power = power;
+        this.errors = errors;
         this.whenStuck = whenStuck;
         arena = new DmaArena(transport.memory(), 4 * DmaSpace.PAGE_BYTES);
         try {
@@ -160,6 +166,9 @@ final class AdminQueue implements AutoCloseable {
         int at = await(what, identifier, timeoutNanos);
         int status = burst.statuses[at];
         if (NvmeStatus.code(status) != NvmeStatus.SUCCESS) {
+            if (!command.mayBeRefused) {
+                errors.note(0, identifier, command.opcode, status, command.namespace, 0, 0);
+            }
             throw new NvmeException(transport.name() + ": " + what, status);
         }
         return burst.results[at];
@@ -215,6 +224,8 @@ final class AdminQueue implements AutoCloseable {
                 eventRequests--;
                 if (NvmeStatus.code(burst.statuses[i]) == NvmeStatus.SUCCESS) {
                     events.add(burst.results[i]);
+                } else {
+                    errors.note(0, identifier, Opcode.ASYNC_EVENT_REQUEST, burst.statuses[i], 0, 0, 0);
                 }
             }
         }

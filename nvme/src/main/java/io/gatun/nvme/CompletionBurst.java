@@ -19,6 +19,9 @@ public final class CompletionBurst {
 
     public int count;
 
+    /** Whether the controller completed any of them with an error. */
+    boolean hasErrors;
+
     /** Makes room for {@code capacity} completions. */
     public CompletionBurst(int capacity) {
         identifiers = new int[capacity];

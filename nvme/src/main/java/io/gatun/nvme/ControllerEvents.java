@@ -44,7 +44,7 @@ final class ControllerEvents {
         int wanted = WANT_HEALTH | (optional & (WANT_NAMESPACES | WANT_FIRMWARE));
         try {
             AdminCommand command =
-                    new AdminCommand(Opcode.SET_FEATURES).words(Opcode.FEATURE_ASYNC_EVENTS, wanted);
+                    new AdminCommand(Opcode.SET_FEATURES).words(Opcode.FEATURE_ASYNC_EVENTS, wanted).mayBeRefused();
             int ignored = controller.execute("choose events", command);
         } catch (NvmeException e) {
             if (e.status() < 0) {

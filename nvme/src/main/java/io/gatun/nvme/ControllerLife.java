@@ -108,18 +108,10 @@ final class ControllerLife {
         if (!knows || !data.supportsWriteZeroes()) {
             return 0;
         }
-        try {
-            byte[] limits = controller.identify(
-                    "identify the limits of the NVM command set", Opcode.CNS_COMMAND_SET_CONTROLLER, 0);
-            int shift = Fields.u8(limits, WZSL);
-            return shift == 0 || shift > 31 ? 0 : Registers.minPageBytes(power.capabilities()) << shift;
-        } catch (NvmeException e) {
-            if (e.status() < 0) {
-                throw e;
-            }
-            LOG.debug("{}", e.getMessage());
-            return 0;
-        }
+        byte[] limits = controller.identifyIfKnown(
+                "identify the limits of the NVM command set", Opcode.CNS_COMMAND_SET_CONTROLLER, 0);
+        int shift = limits == null ? 0 : Fields.u8(limits, WZSL);
+        return shift == 0 || shift > 31 ? 0 : Registers.minPageBytes(power.capabilities()) << shift;
     }
 
     /** Keeps admin commands away: the controller is about to be disabled. */

@@ -56,6 +56,8 @@ public final class IoQueue implements AutoCloseable {
     private final Reactor reactor;
     private final QueuePair pair;
     private final DataPointer pointer;
+    private final SentCommands sent;
+    private final HostErrorLog errors;
     private final DmaArena arena;
     private final int vector;
     private final int maxTransferBytes;
@@ -80,7 +82,6 @@ public final class IoQueue implements AutoCloseable {
     /** By identifier: the tick at which the command was sent that an abort was asked for. */
     private final int[] abortAskedFor;
 
-    private final int[] sentAt;
     private int seenTick;
     private long seenStrays;
     private final CompletionBurst idle = new CompletionBurst(1);
@@ -90,6 +91,7 @@ public final class IoQueue implements AutoCloseable {
         this.watch = watch;
         this.reactor = reactor;
         transport = controller.transport();
+        errors = controller.hostErrors();
         NvmeOptions options = controller.options();
         int most = Integer.highestOneBit(Registers.maxQueueEntries(controller.capabilities()));
         entries = Math.min(most, Integer.highestOneBit(options.queueDepth() * 2 - 1) * 2);
@@ -112,9 +114,9 @@ public final class IoQueue implements AutoCloseable {
         }
         int stride = Registers.doorbellStride(controller.capabilities());
         pair = new QueuePair(transport, id, submissionsAddress, completionsAddress, entries, depth, stride);
+        sent = new SentCommands(id, depth, pointer);
         vector = id < transport.vectorCount() ? id : QueuePair.NONE;
         abortAskedFor = new int[depth];
-        sentAt = new int[depth];
         Arrays.fill(abortAskedFor, -1);
         seenTick = watch.tick();
     }
@@ -273,7 +275,7 @@ public final class IoQueue implements AutoCloseable {
 
     private void submit(int identifier, int opcode, int namespace, long word10, long word12) {
         int tick = watch.tick(); // not the one seen last: nobody polls an idle queue
-        sentAt[identifier] = tick;
+        sent.put(identifier, opcode, namespace, word10, word12);
         DataPointer data = pointer;
         pair.submit(identifier, opcode | data.flags, namespace, data.first, data.second, word10, word12, tick);
     }
@@ -305,11 +307,35 @@ public final class IoQueue implements AutoCloseable {
             return leave(burst);
         }
         int count = pair.poll(burst);
+        if (burst.hasErrors) {
+            noteErrors(burst);
+        }
         pair.reportIfDue();
         if (watch.tick() != seenTick) {
             lookAround();
         }
         return count;
+    }
+
+    /** Of what the controller has completed, notes the errors; not what was aborted because we asked for it. */
+    private void noteErrors(CompletionBurst burst) {
+        for (int i = 0; i < burst.count; i++) {
+            int identifier = burst.identifiers[i];
+            int code = NvmeStatus.code(burst.statuses[i]);
+            boolean wanted =
+                    switch (code) {
+                        case NvmeStatus.SUCCESS, NvmeStatus.ABORTED_BY_QUEUE_DELETION -> true;
+                        case NvmeStatus.ABORT_REQUESTED -> wasAskedToAbort(identifier);
+                        default -> false;
+                    };
+            if (!wanted) {
+                sent.noteError(errors, identifier, burst.statuses[i]);
+            }
+        }
+    }
+
+    private boolean wasAskedToAbort(int identifier) {
+        return abortAskedFor[identifier] == pair.sentAtTick(identifier);
     }
 
     /** Once per tick: time-outs, and completions of commands that nobody sent. */
@@ -328,11 +354,11 @@ public final class IoQueue implements AutoCloseable {
             return;
         }
         int late = pair.findOlder(0, now, timeoutTicks);
-        while (late >= 0 && abortAskedFor[late] == sentAt[late]) {
+        while (late >= 0 && wasAskedToAbort(late)) {
             late = pair.findOlder(late + 1, now, timeoutTicks);
         }
         if (late >= 0 && abortWanted == QueuePair.NONE) {
-            abortAskedFor[late] = sentAt[late];
+            abortAskedFor[late] = pair.sentAtTick(late);
             abortWanted = late;
             watch.wake();
         }
@@ -349,6 +375,9 @@ public final class IoQueue implements AutoCloseable {
             }
             case DRAIN -> {
                 int count = pair.poll(burst);
+                if (burst.hasErrors) {
+                    noteErrors(burst);
+                }
                 if (count == 0) {
                     count = pair.abort(burst);
                 }

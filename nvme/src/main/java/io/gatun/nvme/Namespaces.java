@@ -133,19 +133,14 @@ final class Namespaces {
     /** Its UUID, or what stands for it where it has none; null where the controller refuses to say. */
     private UUID uuid(int id, NamespaceData data) {
         if (controller.version() >= FIRST_WITH_DESCRIPTORS) {
-            try {
-                byte[] list = controller.identify(
-                        "identify namespace " + id + " by descriptors", Opcode.CNS_NAMESPACE_DESCRIPTORS, id);
-                UUID found = findUuid(list);
-                if (found != null) {
-                    return found;
-                }
-            } catch (NvmeException e) {
-                if (e.status() < 0) {
-                    throw e;
-                }
-                LOG.debug("{}", e.getMessage());
+            byte[] list = controller.identifyIfKnown(
+                    "identify namespace " + id + " by descriptors", Opcode.CNS_NAMESPACE_DESCRIPTORS, id);
+            if (list == null) {
                 return null;
+            }
+            UUID found = findUuid(list);
+            if (found != null) {
+                return found;
             }
         }
         return NvmeNamespace.identity(data, controller.data(), id);

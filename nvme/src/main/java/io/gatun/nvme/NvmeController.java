@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * An NVMe controller that this process drives: its namespaces, admin commands, and I/O queue pairs.
@@ -20,6 +22,8 @@ import java.util.concurrent.CopyOnWriteArrayList;
  * #openQueue} does not wait.
  */
 public final class NvmeController implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(NvmeController.class);
+
     private static final int ALL_NAMESPACES = -1;
 
     private final NvmeTransport transport;
@@ -28,6 +32,7 @@ public final class NvmeController implements AutoCloseable {
     private final AdminQueue admin;
     private final ControllerWatch watch;
     private final ControllerLife life;
+    private final HostErrorLog hostErrors = new HostErrorLog();
     private final Namespaces namespaces = new Namespaces(this);
     private final BitSet queueIds = new BitSet();
     private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
@@ -39,7 +44,7 @@ public final class NvmeController implements AutoCloseable {
         power = new ControllerSwitch(transport);
         power.readCapabilities();
         watch = new ControllerWatch(this);
-        admin = new AdminQueue(transport, power, watch::requestReset);
+        admin = new AdminQueue(transport, power, hostErrors, watch::requestReset);
         life = new ControllerLife(this, power, admin);
     }
 
@@ -251,6 +256,11 @@ public final class NvmeController implements AutoCloseable {
         return ErrorLogEntry.parse(log(Opcode.LOG_ERROR, ALL_NAMESPACES, entries * ErrorLogEntry.BYTES));
     }
 
+    /** What this process itself has seen the controller fail since it was attached, resets or not. */
+    public HostErrorLog hostErrors() {
+        return hostErrors;
+    }
+
     /** Which firmware is in which slot. */
     public FirmwareSlots firmwareSlots() {
         return new FirmwareSlots(log(Opcode.LOG_FIRMWARE_SLOTS, ALL_NAMESPACES, FirmwareSlots.BYTES));
@@ -314,6 +324,21 @@ public final class NvmeController implements AutoCloseable {
     byte[] identify(String what, int cns, int namespace) {
         AdminCommand command = new AdminCommand(Opcode.IDENTIFY).namespace(namespace).words(cns, 0);
         return admin.read(what, command, AdminQueue.DATA_BYTES, adminNanos());
+    }
+
+    /** As {@link #identify}, of what not every controller knows; null where it refuses, which is not an error. */
+    byte[] identifyIfKnown(String what, int cns, int namespace) {
+        AdminCommand command =
+                new AdminCommand(Opcode.IDENTIFY).namespace(namespace).words(cns, 0).mayBeRefused();
+        try {
+            return admin.read(what, command, AdminQueue.DATA_BYTES, adminNanos());
+        } catch (NvmeException e) {
+            if (e.status() < 0) {
+                throw e;
+            }
+            LOG.debug("{}", e.getMessage());
+            return null;
+        }
     }
 
     private long adminNanos() {

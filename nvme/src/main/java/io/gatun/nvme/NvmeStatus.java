@@ -42,6 +42,9 @@ public final class NvmeStatus {
     // Media and data integrity (type 2).
     public static final int WRITE_FAULT = 0x280;
     public static final int UNRECOVERED_READ_ERROR = 0x281;
+    public static final int GUARD_CHECK_ERROR = 0x282;
+    public static final int APPLICATION_TAG_CHECK_ERROR = 0x283;
+    public static final int REFERENCE_TAG_CHECK_ERROR = 0x284;
     public static final int COMPARE_FAILURE = 0x285;
 
     // Path (type 3). Our own queues report the last one.
@@ -79,6 +82,12 @@ public final class NvmeStatus {
         };
     }
 
+    /** Whether a medium failed, or its data's integrity: what a drive's health log counts as media errors. */
+    public static boolean isMediaError(int status) {
+        int code = status & CODE_AND_TYPE;
+        return code >= WRITE_FAULT && code <= REFERENCE_TAG_CHECK_ERROR;
+    }
+
     /** What a block device reports for it: 0 or {@code -errno}. */
     public static int toErrno(int status) {
         return switch (status & CODE_AND_TYPE) {
@@ -92,38 +101,49 @@ public final class NvmeStatus {
 
     /** Type and code in words and numbers, such as {@code unrecovered read error (2/81h)}. */
     public static String describe(int status) {
-        String words =
-                switch (status & CODE_AND_TYPE) {
-                    case SUCCESS -> "success";
-                    case INVALID_OPCODE -> "invalid opcode";
-                    case INVALID_FIELD -> "invalid field";
-                    case IDENTIFIER_CONFLICT -> "command identifier conflict";
-                    case DATA_TRANSFER_ERROR -> "data transfer error";
-                    case INTERNAL_ERROR -> "internal error";
-                    case ABORT_REQUESTED -> "aborted by request";
-                    case ABORTED_BY_QUEUE_DELETION -> "aborted by queue deletion";
-                    case INVALID_NAMESPACE_OR_FORMAT -> "invalid namespace or format";
-                    case SEQUENCE_ERROR -> "command sequence error";
-                    case INVALID_PRP_OFFSET -> "invalid PRP offset";
-                    case NAMESPACE_WRITE_PROTECTED -> "namespace is write protected";
-                    case LBA_OUT_OF_RANGE -> "LBA out of range";
-                    case CAPACITY_EXCEEDED -> "capacity exceeded";
-                    case NAMESPACE_NOT_READY -> "namespace not ready";
-                    case FORMAT_IN_PROGRESS -> "format in progress";
-                    case COMPLETION_QUEUE_INVALID -> "invalid completion queue";
-                    case INVALID_QUEUE_IDENTIFIER -> "invalid queue identifier";
-                    case INVALID_QUEUE_SIZE -> "invalid queue size";
-                    case ASYNC_EVENT_LIMIT -> "too many asynchronous event requests";
-                    case INVALID_VECTOR -> "invalid interrupt vector";
-                    case INVALID_LOG_PAGE -> "invalid log page";
-                    case INVALID_FORMAT -> "invalid format";
-                    case WRITE_TO_READ_ONLY -> "write to read only range";
-                    case WRITE_FAULT -> "write fault";
-                    case UNRECOVERED_READ_ERROR -> "unrecovered read error";
-                    case COMPARE_FAILURE -> "compare failure";
-                    case ABORTED_BY_HOST -> "aborted by a reset";
-                    default -> "status";
-                };
-        return String.format("%s (%x/%02xh)", words, status >>> 8 & 7, status & 0xff);
+        String words = words(status);
+        return String.format("%s (%x/%02xh)", words.isEmpty() ? "status" : words, status >>> 8 & 7, status & 0xff);
+    }
+
+    /** Type and code in words; empty where there are none here. */
+    public static String words(int status) {
+        return switch (status & CODE_AND_TYPE) {
+            case SUCCESS -> "success";
+            case INVALID_OPCODE -> "invalid opcode";
+            case INVALID_FIELD -> "invalid field";
+            case IDENTIFIER_CONFLICT -> "command identifier conflict";
+            case DATA_TRANSFER_ERROR -> "data transfer error";
+            case INTERNAL_ERROR -> "internal error";
+            case ABORT_REQUESTED -> "aborted by request";
+            case ABORTED_BY_QUEUE_DELETION -> "aborted by queue deletion";
+            case INVALID_NAMESPACE_OR_FORMAT -> "invalid namespace or format";
+            case SEQUENCE_ERROR -> "command sequence error";
+            case INVALID_PRP_OFFSET -> "invalid PRP offset";
+            case NAMESPACE_WRITE_PROTECTED -> "namespace is write protected";
+            case INTERRUPTED -> "command interrupted";
+            case TRANSIENT_TRANSPORT_ERROR -> "transient transport error";
+            case LBA_OUT_OF_RANGE -> "LBA out of range";
+            case CAPACITY_EXCEEDED -> "capacity exceeded";
+            case NAMESPACE_NOT_READY -> "namespace not ready";
+            case FORMAT_IN_PROGRESS -> "format in progress";
+            case COMPLETION_QUEUE_INVALID -> "invalid completion queue";
+            case INVALID_QUEUE_IDENTIFIER -> "invalid queue identifier";
+            case INVALID_QUEUE_SIZE -> "invalid queue size";
+            case ASYNC_EVENT_LIMIT -> "too many asynchronous event requests";
+            case INVALID_VECTOR -> "invalid interrupt vector";
+            case INVALID_LOG_PAGE -> "invalid log page";
+            case INVALID_FORMAT -> "invalid format";
+            case WRITE_TO_READ_ONLY -> "write to read only range";
+            case WRITE_FAULT -> "write fault";
+            case UNRECOVERED_READ_ERROR -> "unrecovered read error";
+            case GUARD_CHECK_ERROR -> "guard check error";
+            case APPLICATION_TAG_CHECK_ERROR -> "application tag check error";
+            case REFERENCE_TAG_CHECK_ERROR -> "reference tag check error";
+            case COMPARE_FAILURE -> "compare failure";
+            case CONTROLLER_PATH_ERROR -> "controller path error";
+            case HOST_PATH_ERROR -> "host path error";
+            case ABORTED_BY_HOST -> "aborted by a reset";
+            default -> "";
+        };
     }
 }

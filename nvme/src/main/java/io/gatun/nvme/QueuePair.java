@@ -152,6 +152,7 @@ final class QueuePair {
         int at = head;
         int expected = phase;
         int taken = 0;
+        int statuses = 0;
         while (taken < most) {
             long entry = base + ((long) at << Entries.COMPLETION_SHIFT);
             // Pairs with the controller's write of the phase bit, which comes last (Base §3.3.3.2).
@@ -166,10 +167,12 @@ final class QueuePair {
             if (identifier < depth && sent[identifier]) {
                 sent[identifier] = false;
                 burst.add(identifier, completed >>> 17, Memory.getInt(entry + Entries.RESULT));
+                statuses |= completed >>> 17;
             } else {
                 strays++;
             }
         }
+        burst.hasErrors = NvmeStatus.code(statuses) != NvmeStatus.SUCCESS;
         if (taken != 0) {
             head = at;
             phase = expected;
@@ -233,6 +236,11 @@ final class QueuePair {
             }
         }
         return NONE;
+    }
+
+    /** When the command of an identifier was sent. */
+    int sentAtTick(int identifier) {
+        return sentAtTick[identifier];
     }
 
     boolean isSent(int identifier) {

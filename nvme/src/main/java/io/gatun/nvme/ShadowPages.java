@@ -49,7 +49,8 @@ final class ShadowPages implements AutoCloseable {
         Memory.fill(events, DmaSpace.PAGE_BYTES, (byte) 0);
         DmaSpace memory = controller.memory();
         AdminCommand command = new AdminCommand(Opcode.DOORBELL_BUFFER_CONFIG)
-                .prp(memory.translate(values), memory.translate(events));
+                .prp(memory.translate(values), memory.translate(events))
+                .mayBeRefused();
         try {
             int ignored = controller.execute("configure shadow doorbells", command);
             inUse = true;

@@ -80,7 +80,7 @@ class QemuChainTest {
     }
 
     @Test
-    void badBlocksAreIoErrorsOfTheClient() {
+    void badBlocksAreIoErrorsOfTheClientAndInTheHostsErrorLog() {
         assumeFalse(QemuDrives.inGuest(), "the guest's drives are good");
         NvmeModel model = NvmeModel.of("bad")
                 .with(NvmeDisk.ofMegabytes(16)
@@ -90,6 +90,7 @@ class QemuChainTest {
                 NvmeDrive drive = new NvmeDrive(
                         "bad", NvmeController.attach(new QtestTransport(machine, 0), NvmeOptions.DEFAULTS));
                 Client client = new Client(drive)) {
+            HostErrorLog errors = drive.controller().hostErrors();
             for (int i = 0; i < 3; i++) {
                 client.start(0, VirtioBlk.T_IN, 64 * 512, 1);
                 client.finish(1, VirtioBlk.S_IOERR);
@@ -98,9 +99,29 @@ class QemuChainTest {
                 client.start(0, VirtioBlk.T_OUT, 64 * 512, 1);
                 client.start(1, VirtioBlk.T_IN, 128 * 512, 1);
                 client.finish(2, VirtioBlk.S_OK);
+                List<HostError> newest = errors.entries();
+                assertNoted(newest.get(0), "write", NvmeStatus.WRITE_FAULT, 128);
+                assertNoted(newest.get(1), "read", NvmeStatus.UNRECOVERED_READ_ERROR, 64);
             }
+            assertEquals(
+                    List.of(
+                            new HostErrorLog.Count(1, NvmeStatus.WRITE_FAULT, 3),
+                            new HostErrorLog.Count(1, NvmeStatus.UNRECOVERED_READ_ERROR, 3)),
+                    errors.counts());
+            assertEquals(6, errors.mediaErrorCount());
+            // What it is for: this model's own logs keep silent.
+            assertEquals(0, drive.controller().health().mediaErrors().signum());
+            assertEquals(List.of(), drive.controller().errors());
             assertEquals(0, drive.controller().resets());
         }
+    }
+
+    private static void assertNoted(HostError error, String operation, int status, long lba) {
+        assertEquals(operation, error.operation());
+        assertEquals(status, NvmeStatus.code(error.status()));
+        assertEquals(1, error.namespaceId());
+        assertEquals(lba, error.lba());
+        assertEquals(PAGE / 512, error.blocks());
     }
 
     /** A server of the drive's first namespace, and a front-end with one queue. */

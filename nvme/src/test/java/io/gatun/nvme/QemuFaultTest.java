@@ -12,6 +12,7 @@ import io.gatun.testkit.QtestMachine;
 import io.gatun.testkit.RequiresPeer;
 import io.gatun.vfio.DmaBuffer;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Media that fail, a controller that freezes, a controller that is pulled out. */
@@ -57,8 +58,13 @@ class QemuFaultTest {
                     NvmeStatus.SUCCESS,
                     commands.status(() -> queue.read(unwritable, BAD_SECTOR, 8, memory.address())));
             assertEquals(0, controller.resets(), "a bad block is no reason to reset");
-            // QEMU's model counts what is done and not what fails: its logs have no entry for a bad block.
+            // QEMU's model counts what is done and not what fails: its logs know of no bad block, but ours does.
             assertTrue(controller.health().readCommands().intValue() > 0);
+            assertEquals(
+                    List.of(
+                            new HostErrorLog.Count(1, NvmeStatus.UNRECOVERED_READ_ERROR, 2),
+                            new HostErrorLog.Count(2, NvmeStatus.WRITE_FAULT, 2)),
+                    controller.hostErrors().counts());
         }
     }
 
