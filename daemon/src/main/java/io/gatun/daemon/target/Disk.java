@@ -3,6 +3,7 @@ package io.gatun.daemon.target;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.gatun.bdev.Bdev;
 import io.gatun.bdev.RateLimit;
+import java.util.Map;
 
 /** A block device that a method made, with the call that makes it again. */
 final class Disk {
@@ -29,6 +30,8 @@ final class Disk {
     final Counts earlier = new Counts();
     /** What a reset took from the counts that are shown. */
     Counts forgotten = new Counts();
+    /** Likewise, of what an NVMe drive's error statuses are counted, by status. */
+    Map<Integer, Long> forgottenErrors = Map.of();
 
     Disk(Bdev bdev, String method, String productName, ObjectNode parameters, ObjectNode specific) {
         this.bdev = bdev;

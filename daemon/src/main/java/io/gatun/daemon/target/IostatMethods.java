@@ -13,6 +13,7 @@ import io.gatun.daemon.rpc.MethodRegistry;
 import io.gatun.daemon.rpc.Param;
 import io.gatun.daemon.rpc.RpcException;
 import io.gatun.linux.Errno;
+import io.gatun.nvme.bdev.NvmeBdev;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -60,22 +61,33 @@ final class IostatMethods {
         } else {
             ArrayNode list = answer.putArray("bdevs");
             for (Disk disk : disks) {
-                counts(target, disk)
+                ObjectNode described = counts(target, disk)
                         .add(disk.forgotten, -1)
                         .writeTo(list.addObject().put("name", disk.name()));
+                if (disk.bdev instanceof NvmeBdev bdev) {
+                    described
+                            .putObject("driver_specific")
+                            .set("nvme_error", NvmeErrors.counts(NvmeErrors.of(bdev), disk.forgottenErrors));
+                }
             }
         }
         if (arguments.string("reset_mode", "none").equals("all")) {
-            disks.forEach(disk -> disk.forgotten = counts(target, disk));
+            disks.forEach(disk -> forget(target, disk));
         }
         return answer;
+    }
+
+    private static void forget(Target target, Disk disk) {
+        disk.forgotten = counts(target, disk);
+        if (disk.bdev instanceof NvmeBdev bdev) {
+            disk.forgottenErrors = NvmeErrors.of(bdev);
+        }
     }
 
     private static JsonNode reset(Target target, Arguments arguments) {
         String name = arguments.string("name");
         if (arguments.string("mode", "all").equals("all")) {
-            select(target, name == null ? null : List.of(name))
-                    .forEach(disk -> disk.forgotten = counts(target, disk));
+            select(target, name == null ? null : List.of(name)).forEach(disk -> forget(target, disk));
         }
         return BooleanNode.TRUE;
     }

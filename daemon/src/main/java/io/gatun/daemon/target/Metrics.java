@@ -2,11 +2,15 @@ package io.gatun.daemon.target;
 
 import io.gatun.bdev.virtio.BlkCounters;
 import io.gatun.daemon.metrics.MetricFamilies;
+import io.gatun.nvme.HostErrorLog;
+import io.gatun.nvme.NvmeStatus;
+import io.gatun.nvme.bdev.NvmeDrive;
 import io.gatun.reactor.Counters;
 import io.gatun.reactor.Reactor;
 import io.gatun.vhostuser.VringStatus;
 import io.prometheus.metrics.model.snapshots.Labels;
 import io.prometheus.metrics.model.snapshots.MetricSnapshots;
+import java.util.Objects;
 
 /**
  * A target's counters as Prometheus metrics. Everything is read from counters that are kept anyway: being watched costs
@@ -23,6 +27,7 @@ public final class Metrics {
     public static MetricSnapshots snapshot(Target target) {
         Metrics metrics = new Metrics();
         target.disks().forEach(disk -> metrics.disk(target, disk));
+        target.nvme().all().stream().map(NvmeDrives.Entry::drive).filter(Objects::nonNull).forEach(metrics::drive);
         target.controllers().values().forEach(metrics::controller);
         NetMetrics net = new NetMetrics(metrics.families);
         target.net().ports().values().forEach(net::port);
@@ -47,6 +52,19 @@ public final class Metrics {
         counter(bytes, "Bytes read and written.", labels.add("operation", "write"), counts.writeBytes);
         counter("gatun_bdev_errors_total", "Requests that the medium failed.", labels, counts.errors);
         counter("gatun_bdev_refused_total", "Malformed requests of guests.", labels, counts.refused);
+    }
+
+    private void drive(NvmeDrive drive) {
+        HostErrorLog errors = drive.controller().hostErrors();
+        Labels name = Labels.of("drive", drive.name());
+        String media = "gatun_nvme_media_errors_total";
+        counter(media, "Commands that a drive failed for its media.", name, errors.mediaErrorCount());
+        for (HostErrorLog.Count count : errors.counts()) {
+            Labels labels = name.add("nsid", Integer.toUnsignedString(count.namespaceId()))
+                    .add("status", NvmeStatus.describe(count.status()));
+            String help = "Commands that a drive completed with an error; admin commands have namespace 0.";
+            counter("gatun_nvme_errors_total", help, labels, count.commands());
+        }
     }
 
     private void controller(Controller controller) {

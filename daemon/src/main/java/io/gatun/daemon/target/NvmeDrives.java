@@ -183,7 +183,11 @@ final class NvmeDrives implements AutoCloseable {
     CompletionStage<ObjectNode> health(Entry entry) {
         if (entry.health.isDone()) {
             NvmeController controller = entry.drive.controller();
-            entry.health = onThreadOfItsOwn(entry, () -> NvmeFacts.health(controller));
+            entry.health = onThreadOfItsOwn(entry, () -> {
+                ObjectNode health = NvmeFacts.health(controller);
+                health.set("host_error_log", NvmeErrors.log(controller.hostErrors()));
+                return health;
+            });
         }
         return entry.health;
     }

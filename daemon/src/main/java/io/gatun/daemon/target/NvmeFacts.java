@@ -81,7 +81,7 @@ public final class NvmeFacts {
         return facts;
     }
 
-    /** The health log, as {@code bdev_nvme_get_controller_health_info} answers it. */
+    /** The health log, under SPDK's names. */
     public static ObjectNode health(NvmeController controller) {
         HealthLog log = controller.health();
         ObjectNode facts = summary(controller);

@@ -73,7 +73,7 @@ final class NvmeMethods {
         registry.addLater(
                 "bdev_nvme_get_controller_health_info",
                 RUNTIME,
-                "Tells how a drive is: warnings, temperature, wear, errors (SMART).",
+                "Tells how a drive is: warnings, temperature, wear, errors (SMART); and what failed as Gatun saw it.",
                 List.of(name),
                 NvmeMethods::health);
     }

@@ -1,10 +1,13 @@
 package io.gatun.daemon.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.gatun.daemon.bench.BlkBench;
+import io.gatun.daemon.bench.BlkBenchException;
 import io.gatun.daemon.bench.BlkBenchOptions;
 import io.gatun.daemon.bench.BlkBenchOptions.Mode;
 import io.gatun.daemon.bench.BlkBenchResult;
@@ -171,6 +174,54 @@ class NvmeProgramTest {
             serving.join();
         }
         assertTrue(Files.notExists(socket));
+    }
+
+    /** A medium with a bad block: an error of the client's, and in what the program tells of the drive. */
+    @Test
+    void aBadBlockIsTheClientsErrorAndInTheHostsErrorLog() throws Exception {
+        assumeFalse(inGuest, "the guest's drive is good");
+        machine.close();
+        NvmeDisk disk = NvmeDisk.ofMegabytes(32).withFault(NvmeDisk.Access.READ, 100);
+        machine = QtestMachine.builder().controller(NvmeModel.of("bad").with(disk)).start();
+        Path socket = directory.resolve("nv0.sock");
+        ServeCommand serve = ServeCommand.parse(
+                "serve",
+                "--rpc",
+                directory.resolve("rpc.sock").toString(),
+                "--bdev",
+                "nvme:nv0,traddr=" + address,
+                "--vhost-blk",
+                socket + ",bdev=nv0n1");
+        Daemon daemon = serve.start(this::access);
+        Thread serving = Thread.ofPlatform().start(daemon::serve);
+        try (JsonRpcClient rpc = JsonRpcClient.connect(directory.resolve("rpc.sock"), PATIENCE)) {
+            BlkBench bench = new BlkBench(BlkBenchOptions.of(socket)
+                    .mode(Mode.READ)
+                    .blockSizeBytes(4096)
+                    .queueDepth(1)
+                    .spanBytes(1 << 20)
+                    .time(PATIENCE)
+                    .timeout(PATIENCE)
+                    .build());
+            BlkBenchException failure = assertThrows(BlkBenchException.class, () -> bench.run((_, _, _, _) -> {}));
+            String told = "the device answered an I/O error to a read of 4096 bytes at byte 49152";
+            assertTrue(failure.getMessage().contains(told), failure::getMessage);
+
+            JsonNode name = Json.MAPPER.readTree("{\"name\":\"nv0\"}");
+            JsonNode health = rpc.call("bdev_nvme_get_controller_health_info", name);
+            assertEquals(0, health.path("media_errors").intValue(), "QEMU's model does not count them");
+            JsonNode log = health.path("host_error_log");
+            assertEquals(1, log.path("media_errors").intValue(), log::toString);
+            JsonNode entry = log.path("entries").path(0);
+            assertEquals("unrecovered read error (2/81h)", entry.path("status").textValue(), log::toString);
+            assertEquals(96, entry.path("lba").intValue(), log::toString);
+            JsonNode counts = rpc.call("bdev_get_iostat", null).path("bdevs").path(0);
+            JsonNode codes = counts.path("driver_specific").path("nvme_error").path("status_code");
+            assertEquals("{\"unrecovered_read_error\":1}", codes.toString());
+        } finally {
+            daemon.stop();
+            serving.join();
+        }
     }
 
     /** picocli's own, but for the drives. */

@@ -7,10 +7,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import io.gatun.bdev.BdevChannel;
+import io.gatun.bdev.BdevRequest;
 import io.gatun.daemon.rpc.Json;
 import io.gatun.daemon.rpc.RpcException;
+import io.gatun.linux.Errno;
+import io.gatun.linux.Mapping;
 import io.gatun.nvme.NvmeException;
 import io.gatun.nvme.NvmeTransport;
+import io.gatun.nvme.bdev.NvmeBdev;
 import io.gatun.nvme.software.BentController;
 import io.gatun.nvme.software.SoftwareMemory;
 import io.gatun.nvme.software.SoftwareNamespace;
@@ -18,6 +23,7 @@ import io.gatun.nvme.software.SoftwareOptions;
 import io.gatun.reactor.Reactor.IdlePolicy;
 import io.gatun.vfio.PciAddress;
 import io.gatun.vhostuser.BackendOptions;
+import io.prometheus.metrics.expositionformats.PrometheusTextFormatWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,7 +36,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The methods about drives, with controllers in memory: a drive for each address on bus 1. */
+/**
+ * The methods about drives, with controllers in memory: a drive for each address on bus 1. Longer than a file should
+ * be: one test for each thing that happens to a drive, against the same target.
+ */
 class NvmeMethodsTest {
     /** What an event says when namespaces have changed: notice 0, log page 4. */
     private static final int NAMESPACES_CHANGED = 2 | 4 << 16;
@@ -214,6 +223,75 @@ class NvmeMethodsTest {
         assertTrue(call("bdev_nvme_reset_controller", "{'name': 'nv0'}").booleanValue());
         serveUntil("all are answered", () -> asked.stream().allMatch(CompletableFuture::isDone));
         assertEquals(27, call(health, "{'name': 'nv0'}").path("temperature_celsius").intValue());
+    }
+
+    /** Where the disks' own logs may say nothing: what Gatun saw, for people, for SPDK's clients and for Prometheus. */
+    @Test
+    void whatADriveFailsIsToldByHealthIostatAndMetrics() {
+        attach("nv0", 1);
+        String health = "bdev_nvme_get_controller_health_info";
+        JsonNode none = call(health, "{'name': 'nv0'}").path("host_error_log");
+        assertEquals(0, none.path("errors").asInt(-1));
+        assertEquals(0, none.path("media_errors").asInt(-1));
+        assertEquals("[]", none.path("entries").toString());
+        assertErrors("{}", "{}", "nv0n1");
+        media.getFirst().spoil(42);
+        read("nv0n1", 40 * 512);
+        read("nv0n1", 42 * 512);
+        opened.getFirst().failingOpcode = BentController.READ;
+        opened.getFirst().failingStatus = 0x4fff; // reserved, and not to be retried
+        opened.getFirst().failures.set(1);
+        read("nv0n2", 0);
+
+        JsonNode log = call(health, "{'name': 'nv0'}").path("host_error_log");
+        assertEquals(3, log.path("errors").intValue());
+        assertEquals(2, log.path("media_errors").intValue());
+        assertEquals("{\"media_error\":2,\"vendor_specific\":1}", log.path("status_type").toString());
+        assertEquals("{\"unrecovered_read_error\":2,\"vendor_specific\":1}", log.path("status_code").toString());
+        JsonNode entry = log.path("entries").path(1);
+        assertEquals(2, entry.path("number").intValue());
+        assertEquals("read", entry.path("operation").textValue());
+        assertEquals("unrecovered read error (2/81h)", entry.path("status").textValue());
+        assertEquals(1, entry.path("nsid").intValue());
+        assertEquals(42, entry.path("lba").intValue());
+        assertEquals(8, entry.path("blocks").intValue());
+
+        assertErrors("{'media_error':2}", "{'unrecovered_read_error':2}", "nv0n1");
+        assertErrors("{'vendor_specific':1}", "{'vendor_specific':1}", "nv0n2");
+        assertTrue(call("bdev_reset_iostat", "{'name': 'nv0n1'}").booleanValue());
+        read("nv0n1", 42 * 512);
+        assertErrors("{'media_error':1}", "{'unrecovered_read_error':1}", "nv0n1");
+
+        String metrics = PrometheusTextFormatWriter.create().toDebugString(Metrics.snapshot(target));
+        assertTrue(metrics.contains("gatun_nvme_media_errors_total{drive=\"nv0\"} 3"), metrics);
+        String line = "gatun_nvme_errors_total{drive=\"nv0\",nsid=\"1\",status=\"unrecovered read error (2/81h)\"} 3";
+        assertTrue(metrics.contains(line), metrics);
+    }
+
+    private void assertErrors(String types, String codes, String disk) {
+        JsonNode counts = call("bdev_get_iostat", "{'names': ['" + disk + "']}").path("bdevs").path(0);
+        String expected = "{'nvme_error':{'status_type':" + types + ",'status_code':" + codes + "}}";
+        assertEquals(expected, counts.path("driver_specific").toString().replace('"', '\''));
+    }
+
+    /** Reads 4 KiB, which fails. */
+    private void read(String disk, long offset) {
+        BdevRequest request = new BdevRequest();
+        request.offsetBytes = offset;
+        request.lengthBytes = 4096;
+        request.segmentCount = 1;
+        request.lengths = new int[] {4096};
+        BdevRequest[] completed = new BdevRequest[1];
+        NvmeBdev bdev = (NvmeBdev) target.disk(disk).bdev;
+        try (Mapping memory = Mapping.anonymous(4096);
+                BdevChannel channel = bdev.openChannel(null)) {
+            request.addresses = new long[] {memory.address()};
+            assertEquals(BdevChannel.PENDING, channel.submit(request));
+            channel.flush();
+            serveUntil("it completes", () -> channel.poll(completed) == 1);
+        }
+        assertEquals(-Errno.EIO, request.status);
+        serveUntil("the only queue is free", () -> bdev.drive().controller().openQueueCount() == 0);
     }
 
     @Test
