@@ -216,10 +216,15 @@ final class FlowParser {
 
     private static ByteBuffer address(String text, int bytes) {
         byte[] address = InetAddress.ofLiteral(text).getAddress();
-        if (address.length != bytes) {
+        boolean sixteen = text.contains(":");
+        if (sixteen != (bytes == 16)) {
             throw new IllegalArgumentException(text + " is no IPv" + (bytes == 4 ? 4 : 6) + " address");
         }
-        return ByteBuffer.wrap(address);
+        if (address.length == bytes) {
+            return ByteBuffer.wrap(address);
+        }
+        // The JDK makes IPv4 addresses of ::ffff:1.2.3.4 and the like.
+        return ByteBuffer.allocate(16).putInt(8, 0xffff).put(12, address);
     }
 
     /** A decimal or hexadecimal number of 0 to {@code most}. */

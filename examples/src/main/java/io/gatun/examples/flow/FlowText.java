@@ -1,8 +1,6 @@
 package io.gatun.examples.flow;
 
-import java.net.InetAddress;
-import java.net.UnknownHostException;
-import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
@@ -79,17 +77,17 @@ final class FlowText {
         return switch (field) {
             case DL_SRC, DL_DST -> mac(low) + (isAll(field, lowMask) ? "" : "/" + mac(lowMask));
             case DL_TYPE -> String.format("0x%04x", low) + suffix(field, lowMask);
-            case NW_SRC, NW_DST -> address(ipv4(low)) + prefix(-1L << 32 | lowMask, 32, () -> address(ipv4(lowMask)));
-            case IPV6_SRC, IPV6_DST -> address(ipv6(high, low)) + ipv6Mask(highMask, lowMask);
+            case NW_SRC, NW_DST -> ipv4(low) + prefix(-1L << 32 | lowMask, 32, () -> ipv4(lowMask));
+            case IPV6_SRC, IPV6_DST -> ipv6(high, low) + ipv6Mask(highMask, lowMask);
             default -> low + suffix(field, lowMask);
         };
     }
 
     private static String ipv6Mask(long high, long low) {
         if (high == -1) {
-            return prefix(low, 128, () -> address(ipv6(high, low)));
+            return prefix(low, 128, () -> ipv6(high, low));
         }
-        return low == 0 && isPrefix(high) ? "/" + Long.bitCount(high) : "/" + address(ipv6(high, low));
+        return low == 0 && isPrefix(high) ? "/" + Long.bitCount(high) : "/" + ipv6(high, low);
     }
 
     /** {@code /24} for a mask of leading ones, whose last 64 bits these are; else the mask in full. */
@@ -120,20 +118,37 @@ final class FlowText {
         return text.toString();
     }
 
-    private static byte[] ipv4(long address) {
-        return ByteBuffer.allocate(4).putInt((int) address).array();
+    private static String ipv4(long address) {
+        return (address >>> 24 & 0xff) + "." + (address >>> 16 & 0xff) + "." + (address >>> 8 & 0xff) + "."
+                + (address & 0xff);
     }
 
-    private static byte[] ipv6(long high, long low) {
-        return ByteBuffer.allocate(16).putLong(high).putLong(low).array();
-    }
-
-    private static String address(byte[] bytes) {
-        try {
-            return InetAddress.getByAddress(bytes).getHostAddress();
-        } catch (UnknownHostException neverForTheseLengths) {
-            throw new IllegalStateException(neverForTheseLengths);
+    /** As RFC 5952 wants it: the first of the longest runs of zero groups, of two at least, is left out. */
+    private static String ipv6(long high, long low) {
+        if (high == 0 && low >>> 32 == 0xffff) {
+            return "::ffff:" + ipv4(low);
         }
+        int[] groups = new int[8];
+        for (int i = 0; i < 8; i++) {
+            groups[i] = (int) ((i < 4 ? high : low) >>> (48 - 16 * (i & 3))) & 0xffff;
+        }
+        int first = 0;
+        int length = 0;
+        for (int from = 0, i = 0; i < 8; i++) {
+            from = groups[i] == 0 ? from : i + 1;
+            if (i + 1 - from > length) {
+                first = from;
+                length = i + 1 - from;
+            }
+        }
+        if (length < 2) {
+            return groups(groups, 0, 8);
+        }
+        return groups(groups, 0, first) + "::" + groups(groups, first + length, 8);
+    }
+
+    private static String groups(int[] groups, int from, int to) {
+        return Arrays.stream(groups, from, to).mapToObj(Integer::toHexString).collect(Collectors.joining(":"));
     }
 
     private static void append(StringBuilder text, String item) {

@@ -20,7 +20,7 @@ class FlowTextTest {
                 "ip,nw_src=10.1.2.3/16 actions=normal | ip,nw_src=10.1.0.0/16 actions=NORMAL",
                 "dl_type=0x800,nw_proto=6,tp_dst=80,action=flood,all | tcp,tp_dst=80 actions=FLOOD,ALL",
                 "udp6,ipv6_dst=fd00::/8,udp_src=0x35,actions=in_port"
-                        + " | udp6,ipv6_dst=fd00:0:0:0:0:0:0:0/8,tp_src=53 actions=IN_PORT",
+                        + " | udp6,ipv6_dst=fd00::/8,tp_src=53 actions=IN_PORT",
                 "tcp,tp_src=0x1000/0xf000,actions=2 | tcp,tp_src=4096/0xf000 actions=output:2",
                 "dl_vlan=5,dl_vlan_pcp=3,actions=strip_vlan,2 | dl_vlan=5,dl_vlan_pcp=3 actions=pop_vlan,output:2",
                 "dl_vlan=0xffff,actions=mod_vlan_vid:9,2 | vlan_tci=0x0000 actions=mod_vlan_vid:9,output:2",
@@ -33,7 +33,7 @@ class FlowTextTest {
                         + " | ip,nw_dst=1.0.3.0/255.0.255.0 actions=resubmit(4,0)",
                 "icmp,actions=mod_nw_src:1.1.1.1,goto_table:2 | icmp actions=mod_nw_src:1.1.1.1,goto_table:2",
                 "tcp actions=set_field:8080->tcp_dst,set_field:fd00::1->ipv6_src,2"
-                        + " | tcp actions=mod_tp_dst:8080,set_field:fd00:0:0:0:0:0:0:1->ipv6_src,output:2",
+                        + " | tcp actions=mod_tp_dst:8080,set_field:fd00::1->ipv6_src,output:2",
                 "in_port=uplink,actions=uplink | in_port=42 actions=output:42",
             })
     void whatIsReadIsPrintedAsOvsPrintsIt(String text, String printed) {
@@ -42,9 +42,35 @@ class FlowTextTest {
         assertEquals(printed, print(parser().flow(printed)));
     }
 
+    /** RFC 5952, its section where there is one; OVS prints addresses so. */
+    @ParameterizedTest
+    @CsvSource({
+        "0:0:0:0:0:0:0:0, ::",
+        "0:0:0:0:0:0:0:1, ::1",
+        "1:0:0:0:0:0:0:0, 1::",
+        "2001:0db8:0000:0000:0001:0000:0000:0001, 2001:db8::1:0:0:1", // §4.2.3: the first of two
+        "2001:db8:0:1:1:1:1:1, 2001:db8:0:1:1:1:1:1", // §4.2.2: one group is not left out
+        "2001:0:0:1:0:0:0:1, 2001:0:0:1::1", // §4.2.3: the longest
+        "2001:DB8::ABCD, 2001:db8::abcd", // §4.3
+        "1:2:3:4:5:6:7:8, 1:2:3:4:5:6:7:8",
+        "::2:3:4:5:6:7:8, 0:2:3:4:5:6:7:8",
+        "::ffff:102:304, ::ffff:1.2.3.4", // §5
+        "::ffff:1.2.3.4, ::ffff:1.2.3.4",
+        "::ffff:1.2.3.4/::ffff:255.255.0.0, ::ffff:1.2.0.0/::ffff:255.255.0.0",
+        "fd00:0:0:0:1::/ffff:0:0:0:ffff:0:0:0, fd00::1:0:0:0/ffff::ffff:0:0:0",
+        "fd00::/64, fd00::/64",
+    })
+    void ipv6AddressesAreShort(String given, String printed) {
+        Flow flow = parser().flow("ipv6,ipv6_src=" + given + ",actions=1");
+        assertEquals("ipv6,ipv6_src=" + printed, FlowText.match(flow));
+        assertEquals("ipv6,ipv6_src=" + printed, FlowText.match(parser().flow(FlowText.match(flow) + ",actions=1")));
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
+                "ip,nw_src=::ffff:1.2.3.4,actions=1",
+                "ipv6,ipv6_src=1.2.3.4,actions=1",
                 "in_port=1",
                 "nw_src=1.2.3.4,actions=1",
                 "ipv6,nw_src=1.2.3.4,actions=1",
