@@ -12,6 +12,7 @@ package io.gatun.examples.flow;
  * 3  nw_src 32 | nw_dst 32
  * 4  ipv6_src 128
  * 6  ipv6_dst 128
+ * 8  the tags below the outermost, the next one in the lowest 16 bits: what pop_vlan leads to, and no flow matches
  * </pre>
  *
  * <p>Of {@code nw_tos} the two bits of congestion notification are left out, as in OVS.
@@ -37,7 +38,10 @@ enum Field {
     IPV6_DST("ipv6_dst", 6, 0, 128);
 
     /** Words of a key. */
-    static final int WORDS = 8;
+    static final int WORDS = 9;
+
+    /** The word with the tags below the outermost, each as {@link #VLAN_TCI} would be; 0 where there is none. */
+    static final int TAGS_BELOW = 8;
 
     /** In {@link #VLAN_TCI}: there is a tag. */
     static final int TAG_PRESENT = 0x1000;

@@ -2,6 +2,7 @@ package io.gatun.examples.flow;
 
 import io.gatun.linux.Memory;
 import io.gatun.pmd.Burst;
+import io.gatun.pmd.VlanHeader;
 import io.gatun.pmd.offload.PacketHeaders;
 import java.util.Arrays;
 
@@ -18,6 +19,7 @@ final class KeyReader {
     static final int DSCP = 0xfc;
 
     private static final int TYPE_AT = 12;
+    private static final int SECOND_TAG_AT = TYPE_AT + VlanHeader.TAG_BYTES;
 
     private final PacketHeaders headers = new PacketHeaders();
 
@@ -36,9 +38,12 @@ final class KeyReader {
         }
         long head = burst.addresses[packet];
         key[0] = (Long.reverseBytes(Memory.getLong(head)) & ~0xffffL) | headers.etherType;
-        key[1] = (Long.reverseBytes(Memory.getLong(head + 6)) & ~0xffffL) | tag(head);
+        key[1] = (Long.reverseBytes(Memory.getLong(head + 6)) & ~0xffffL) | tag(head, TYPE_AT);
         key[2] = (long) inPort << 48;
         Arrays.fill(key, 3, Field.WORDS, 0);
+        if (headers.networkOffset >= SECOND_TAG_AT + VlanHeader.TAG_BYTES) {
+            key[Field.TAGS_BELOW] = tag(head, SECOND_TAG_AT);
+        }
         if (headers.ip) {
             readNetwork(head + headers.networkOffset, key);
             if (headers.transportBytes != 0) {
@@ -50,10 +55,10 @@ final class KeyReader {
         return true;
     }
 
-    private static int tag(long head) {
-        int type = PacketHeaders.number(head + TYPE_AT);
+    private static int tag(long head, int at) {
+        int type = PacketHeaders.number(head + at);
         return type == PacketHeaders.TYPE_VLAN || type == PacketHeaders.TYPE_SERVICE_VLAN
-                ? PacketHeaders.number(head + TYPE_AT + 2) | Field.TAG_PRESENT
+                ? PacketHeaders.number(head + at + 2) | Field.TAG_PRESENT
                 : 0;
     }
 

@@ -14,6 +14,7 @@ import java.util.List;
 final class Translator {
     private static final int MAX_DEPTH = 32;
     private static final int MAX_OPERATIONS = 256;
+    private static final int TAG_BITS = 16;
 
     private final List<Action> operations = new ArrayList<>();
     private final List<Flow> flows = new ArrayList<>();
@@ -76,8 +77,14 @@ final class Translator {
                     Field.VLAN_TCI.put(key, 0, Field.VLAN_TCI.get(key) | Field.TAG_PRESENT);
                 }
             }
-            case Action.PushVlan push -> Field.VLAN_TCI.put(key, 0, tag | Field.TAG_PRESENT);
-            case Action.PopVlan pop -> Field.VLAN_TCI.put(key, 0, 0);
+            case Action.PushVlan push -> {
+                key[Field.TAGS_BELOW] = key[Field.TAGS_BELOW] << TAG_BITS | tag;
+                Field.VLAN_TCI.put(key, 0, tag | Field.TAG_PRESENT);
+            }
+            case Action.PopVlan pop -> {
+                Field.VLAN_TCI.put(key, 0, key[Field.TAGS_BELOW]);
+                key[Field.TAGS_BELOW] >>>= TAG_BITS;
+            }
             default -> {
                 // Nothing to note.
             }

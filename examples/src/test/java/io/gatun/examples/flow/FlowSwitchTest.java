@@ -91,6 +91,24 @@ class FlowSwitchTest {
         assertSent(3, Packet.tagged(plain, 5));
     }
 
+    /** What comes to light is matched as if it had been outermost all along; also what was put on top in between. */
+    @Test
+    void innerTagsMatchOncePopped() {
+        flows("in_port=1,dl_vlan=9,actions=pop_vlan,resubmit(,1)",
+                "in_port=2,actions=push_vlan:0x8100,mod_vlan_vid:4,pop_vlan,pop_vlan,resubmit(,1)",
+                "table=1,dl_vlan=5,actions=3", "table=1,dl_vlan=6,dl_vlan_pcp=3,actions=pop_vlan,resubmit(,2)",
+                "table=1,vlan_tci=0,actions=mod_dl_src:02:00:00:00:00:99,3",
+                "table=2,vlan_tci=0,actions=3", "table=2,actions=drop");
+        byte[] plain = Packet.ipv4(UDP, 1, 2);
+        assertArrayEquals(Packet.tagged(plain, 5), one(1, Packet.tagged(Packet.tagged(plain, 5), 9), 3));
+        assertArrayEquals(plain, one(1, Packet.tagged(Packet.tagged(plain, 0x6006), 9), 3));
+        assertSent(1, Packet.tagged(Packet.tagged(plain, 0x2006), 9));
+        assertEquals("020000000099", Packet.hex(one(1, Packet.tagged(plain, 9), 3), 6, 12));
+        assertArrayEquals(Packet.tagged(plain, 5), one(2, Packet.tagged(Packet.tagged(plain, 5), 9), 3));
+        assertEquals("020000000099", Packet.hex(one(2, Packet.tagged(plain, 9), 3), 6, 12));
+        assertSent(1, Arrays.copyOf(Packet.tagged(Packet.tagged(plain, 5), 9), 20));
+    }
+
     @Test
     void fieldsAreSetAndChecksumsStayRight() {
         flows("in_port=1,tcp,actions=mod_nw_src:192.168.1.9,mod_nw_dst:1.2.3.4,mod_tp_src:1,mod_tp_dst:65535,"
