@@ -26,8 +26,9 @@ public final class Burst implements AutoCloseable {
     /** How much {@link #growHead} can put in front of a private head. */
     public static final int HEADROOM_BYTES = 64;
 
-    /** Selects every packet in order, for {@link TxQueue#send(Burst, int[], int)}. */
-    static final int[] ALL = new int[CAPACITY];
+    /** Selects the first packets in order, for {@link TxQueue#send(Burst, int[], int)}; nobody writes it. */
+    @SuppressWarnings("MutablePublicArray")
+    public static final int[] ALL = new int[CAPACITY];
 
     private static final int SCRATCH_BYTES = HEADROOM_BYTES + MAX_HEAD_BYTES;
 

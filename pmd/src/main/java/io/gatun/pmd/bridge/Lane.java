@@ -35,13 +35,6 @@ final class Lane {
     private static final int FORBIDDEN = -3;
     private static final int MALFORMED = -4;
 
-    /** Selects the first packets of a burst. */
-    private static final int[] IDENTITY = new int[Burst.CAPACITY];
-
-    static {
-        java.util.Arrays.setAll(IDENTITY, i -> i);
-    }
-
     private final BridgePort self;
     private final RxQueue queue;
     private final MacTable table;
@@ -78,7 +71,7 @@ final class Lane {
         burst.fetchHeads();
         int count = admit(burst);
         for (BridgePort mirror : members.mirrors) {
-            send(mirror, burst, IDENTITY, count);
+            send(mirror, burst, Burst.ALL, count);
         }
         if (members.vlanAware) {
             decideTagged(members, burst, count);
@@ -189,12 +182,12 @@ final class Lane {
     /** The first packets of a burst go the same way. */
     private void sendAll(Members members, Burst burst, int count, int decision) {
         if (decision >= 0) {
-            send(members.get(decision), burst, IDENTITY, count);
+            send(members.get(decision), burst, Burst.ALL, count);
         } else if (decision == FLOOD) {
             countFloods(count);
             for (BridgePort member : members.forwarding) {
                 if (member != self) {
-                    send(member, burst, IDENTITY, count);
+                    send(member, burst, Burst.ALL, count);
                 }
             }
         }
