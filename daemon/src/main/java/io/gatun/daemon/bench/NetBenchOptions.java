@@ -25,6 +25,7 @@ import java.util.Objects;
  * @param cores where the queues' threads are pinned, in turn; empty: not at all
  * @param hugepages where the packets lie
  * @param timeout how long the server may take for an answer, and to come
+ * @param patience how long nothing may come before what is on its way counts as lost, in {@link Mode#ECHO}
  */
 public record NetBenchOptions(
         Path socket,
@@ -41,7 +42,8 @@ public record NetBenchOptions(
         Duration ramp,
         List<Integer> cores,
         Hugepages hugepages,
-        Duration timeout) {
+        Duration timeout,
+        Duration patience) {
     /** Descriptors per ring. */
     static final int RING_SIZE = 256;
 
@@ -77,7 +79,7 @@ public record NetBenchOptions(
     public static NetBenchOptions of(Path socket) {
         return new NetBenchOptions(
                 socket, false, Mode.ECHO, 64, 1, false, false, true, false, 128, Duration.ofSeconds(5),
-                Duration.ofSeconds(1), List.of(), Hugepages.AUTO, Duration.ofSeconds(10));
+                Duration.ofSeconds(1), List.of(), Hugepages.AUTO, Duration.ofSeconds(10), Duration.ofMillis(500));
     }
 
     public NetBenchOptions {
@@ -92,6 +94,7 @@ public record NetBenchOptions(
         require(time.isPositive(), "time", time, "more than nothing");
         require(!ramp.isNegative(), "ramp", ramp, "not less than nothing");
         require(timeout.isPositive(), "timeout", timeout, "more than nothing");
+        require(patience.isPositive(), "patience", patience, "more than nothing");
         require(!verify || mode != Mode.TX, "verify", verify, "modes rx and echo, where packets come");
         cores = List.copyOf(cores);
         require(cores.stream().allMatch(c -> c >= 0), "cores", cores, "numbers of processors");
@@ -106,36 +109,42 @@ public record NetBenchOptions(
     public NetBenchOptions withMode(Mode value, int packetBytes, boolean verified) {
         return new NetBenchOptions(
                 socket, listen, value, packetBytes, queues, packed, inOrder, mergeable, verified, window, time, ramp,
-                cores, hugepages, timeout);
+                cores, hugepages, timeout, patience);
     }
 
     public NetBenchOptions withRings(int pairs, boolean packedRings, boolean ordered, boolean mergeableBuffers) {
         return new NetBenchOptions(
                 socket, listen, mode, sizeBytes, pairs, packedRings, ordered, mergeableBuffers, verify, window, time,
-                ramp, cores, hugepages, timeout);
+                ramp, cores, hugepages, timeout, patience);
     }
 
     public NetBenchOptions withListen(boolean value) {
         return new NetBenchOptions(
                 socket, value, mode, sizeBytes, queues, packed, inOrder, mergeable, verify, window, time, ramp, cores,
-                hugepages, timeout);
+                hugepages, timeout, patience);
     }
 
     public NetBenchOptions withWindow(int packets) {
         return new NetBenchOptions(
                 socket, listen, mode, sizeBytes, queues, packed, inOrder, mergeable, verify, packets, time, ramp,
-                cores, hugepages, timeout);
+                cores, hugepages, timeout, patience);
     }
 
-    public NetBenchOptions withTimes(Duration measured, Duration before, Duration patience) {
+    public NetBenchOptions withTimes(Duration measured, Duration before, Duration serverTimeout) {
         return new NetBenchOptions(
                 socket, listen, mode, sizeBytes, queues, packed, inOrder, mergeable, verify, window, measured, before,
-                cores, hugepages, patience);
+                cores, hugepages, serverTimeout, patience);
     }
 
     public NetBenchOptions withPlaces(List<Integer> processors, Hugepages pages) {
         return new NetBenchOptions(
                 socket, listen, mode, sizeBytes, queues, packed, inOrder, mergeable, verify, window, time, ramp,
-                processors, pages, timeout);
+                processors, pages, timeout, patience);
+    }
+
+    public NetBenchOptions withPatience(Duration value) {
+        return new NetBenchOptions(
+                socket, listen, mode, sizeBytes, queues, packed, inOrder, mergeable, verify, window, time, ramp, cores,
+                hugepages, timeout, value);
     }
 }

@@ -33,8 +33,6 @@ final class NetBenchWorker implements Runnable {
     private static final int BURST = 32;
     private static final int POLLS_PER_LOOK = 1 << 10;
     private static final int LOOKS_PER_CHECK = 1 << 12;
-    private static final long GIVEN_UP_NANOS = 500_000_000;
-    private static final long DRAIN_NANOS = 500_000_000;
     private static final long LONGEST_NANOS = 100_000_000_000L;
     private static final int FAULTS_KEPT = 8;
 
@@ -48,6 +46,7 @@ final class NetBenchWorker implements Runnable {
     private final int index;
     private final int core;
     private final NetBenchOptions options;
+    private final long patienceNanos;
     private final boolean mergeable;
     private final FrontendQueue rxQueue;
     private final FrontendQueue txQueue;
@@ -99,6 +98,7 @@ final class NetBenchWorker implements Runnable {
         this.index = index;
         this.core = core;
         this.options = options;
+        patienceNanos = options.patience().toNanos();
         this.mergeable = target.isMergeable();
         this.bufferBytes = target.bufferBytes();
         this.sends = NetTarget.sends(options.mode());
@@ -213,7 +213,7 @@ final class NetBenchWorker implements Runnable {
             receivedBefore = received;
         } else if (phase == Phase.MEASURE && inPhase >= options.time().toNanos()) {
             drain();
-        } else if (phase == Phase.DRAIN && (onTheirWay() == 0 || now - lastReceived > DRAIN_NANOS)) {
+        } else if (phase == Phase.DRAIN && (onTheirWay() == 0 || now - lastReceived > patienceNanos)) {
             writeOff();
             COUNTERS.setOpaque(counters, LOST, lost);
             phase = Phase.END;
@@ -257,7 +257,7 @@ final class NetBenchWorker implements Runnable {
         if (options.mode() == Mode.ECHO) {
             room = (int) Math.min(BURST, options.window() - onTheirWay());
             if (room <= 0) {
-                if (now - lastReceived > GIVEN_UP_NANOS) {
+                if (now - lastReceived > patienceNanos) {
                     writeOff();
                 }
                 return work;

@@ -58,6 +58,10 @@ final class BenchNetCommand implements Callable<Integer> {
             description = "echo: packets of each queue that may be on their way (128).")
     private int window;
 
+    @Option(names = "--patience", paramLabel = "SECONDS", defaultValue = "0.5",
+            description = "echo: when nothing comes for so long, what is on its way counts as lost (0.5).")
+    private double patience;
+
     @Option(names = "--packed", description = "Packed rings.")
     private boolean packed;
 
@@ -125,6 +129,7 @@ final class BenchNetCommand implements Callable<Integer> {
                     .withRings(queues, packed, inOrder, !notMergeable)
                     .withWindow(window)
                     .withTimes(times.time(), times.ramp(), Duration.ofSeconds(10))
+                    .withPatience(BenchArguments.duration("--patience", patience))
                     .withPlaces(times.cores(), BenchArguments.hugepages(hugepages));
         } catch (IllegalArgumentException e) {
             throw new UsageException("bench net: " + e.getMessage());

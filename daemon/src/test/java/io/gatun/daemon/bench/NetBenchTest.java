@@ -65,6 +65,16 @@ class NetBenchTest {
         }
     }
 
+    /** A server that is not scheduled for a while loses nothing. */
+    @Test
+    void waitsForWhatIsLateAsLongAsItIsTold() {
+        try (Served _ = new Served(1, true, new Late())) {
+            NetBenchResult result = run(options().withMode(Mode.ECHO, 64, true).withPatience(Duration.ofSeconds(20)));
+            assertEquals(0, result.lost(), result.toString());
+            assertTrue(result.sent() > 0 && result.sent() == result.received(), result.toString());
+        }
+    }
+
     @Test
     void findsLossDisorderAndDamage() {
         try (Served served = new Served(1, true, new Spoiler())) {
@@ -178,6 +188,20 @@ class NetBenchTest {
     private static final class Echo implements Forwarder {
         @Override
         public void forward(RxQueue from, Burst burst) {
+            from.port().txQueues().get(from.index()).send(burst);
+        }
+    }
+
+    /** Sends everything back, but does nothing for longer than the measurement first. */
+    private static final class Late implements Forwarder {
+        private boolean awake;
+
+        @Override
+        public void forward(RxQueue from, Burst burst) {
+            if (!awake) {
+                LockSupport.parkNanos(1_500_000_000);
+                awake = true;
+            }
             from.port().txQueues().get(from.index()).send(burst);
         }
     }
