@@ -109,7 +109,8 @@ class ControllerRemovalTest {
         assertEquals(0, call("vhost_get_controllers", "").size());
         assertFalse(Files.exists(directory.resolve("s.sock")));
         JsonNode counts = call("bdev_get_iostat", "{'names': ['stuck']}").path("bdevs").path(0);
-        assertEquals(4, counts.path("num_read_ops").asInt(), "what it did is not forgotten");
+        // The guest may send more before its ring has stopped.
+        assertTrue(counts.path("num_read_ops").asInt() >= 4, "what it did is not forgotten");
         refused(-32602, "No such device: no controller is called s.sock", "vhost_delete_controller", CONTROLLER);
         assertTrue(call("bdev_malloc_delete", "{'name': 'stuck'}").asBoolean());
         assertTrue(stuck.closed);
