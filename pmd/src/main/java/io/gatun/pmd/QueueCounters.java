@@ -16,15 +16,24 @@ public final class QueueCounters {
     /** Upper bounds of the size classes in bytes, without the frame check sequence; the last class has none. */
     private static final int[] SIZE_BOUNDS = {64, 127, 255, 511, 1023, 1518};
 
-    /** The class of every length up to the last bound, so that no length needs a comparison. */
-    private static final byte[] CLASS_OF = new byte[SIZE_BOUNDS[SIZE_BOUNDS.length - 1] + 1];
+    /** The first length of the last class. */
+    private static final int BEYOND = SIZE_BOUNDS[SIZE_BOUNDS.length - 1] + 1;
+
+    /**
+     * Where packets of a length, or of {@link #BEYOND} and more, are counted in a word of a byte for each class: so
+     * that none needs a comparison, or waits for the one before it. In bits.
+     */
+    private static final byte[] SHIFT_OF = new byte[BEYOND + 1];
+
+    /** How many packets such a word can count. */
+    private static final int WORD_COUNTS = 255;
 
     static {
-        for (int length = 0, sizeClass = 0; length < CLASS_OF.length; length++) {
-            if (length > SIZE_BOUNDS[sizeClass]) {
+        for (int length = 0, sizeClass = 0; length <= BEYOND; length++) {
+            if (sizeClass < SIZE_BOUNDS.length && length > SIZE_BOUNDS[sizeClass]) {
                 sizeClass++;
             }
-            CLASS_OF[length] = (byte) sizeClass;
+            SHIFT_OF[length] = (byte) (sizeClass * Byte.SIZE);
         }
     }
 
@@ -36,9 +45,6 @@ public final class QueueCounters {
     private static final int COUNT = FIRST_DROP + Drop.values().length;
 
     private final long[] values = new long[COUNT];
-
-    /** Packets of the burst being counted, by size class. */
-    private final int[] sizes = new int[SIZE_BOUNDS.length + 1];
 
     /** All zero. */
     public QueueCounters() {}
@@ -87,30 +93,43 @@ public final class QueueCounters {
 
     /** Counts the first {@code count} packets that {@code which} names. Owner only. */
     public void count(Burst burst, int[] which, int count) {
+        for (int from = 0; from < count; from += WORD_COUNTS) {
+            count(burst, which, from, Math.min(count, from + WORD_COUNTS));
+        }
+    }
+
+    private void count(Burst burst, int[] which, int from, int to) {
         long bytes = 0;
-        int segmented = 0;
+        long sizes = 0;
+        long asked = 0;
         int[] lengths = burst.lengths;
         long[] offloads = burst.offloads;
-        for (int i = 0; i < count; i++) {
+        for (int i = from; i < to; i++) {
             int packet = which[i];
             int length = lengths[packet];
             bytes += length;
-            sizes[length < CLASS_OF.length ? CLASS_OF[length] : SIZE_BOUNDS.length]++;
-            if (offloads[packet] != 0 && NetHeader.gsoType(offloads[packet]) != NetHeader.GSO_NONE) {
+            sizes += 1L << SHIFT_OF[Math.min(length, BEYOND)];
+            asked |= offloads[packet];
+        }
+        add(PACKETS, to - from);
+        add(BYTES, bytes);
+        for (int at = FIRST_SIZE; sizes != 0; at++) {
+            add(at, sizes & 0xff);
+            sizes >>>= Byte.SIZE;
+        }
+        if (asked != 0) {
+            countSegmented(offloads, which, from, to);
+        }
+    }
+
+    private void countSegmented(long[] offloads, int[] which, int from, int to) {
+        int segmented = 0;
+        for (int i = from; i < to; i++) {
+            if (NetHeader.gsoType(offloads[which[i]]) != NetHeader.GSO_NONE) {
                 segmented++;
             }
         }
-        add(PACKETS, count);
-        add(BYTES, bytes);
-        if (segmented != 0) {
-            add(SEGMENTED, segmented);
-        }
-        for (int i = 0; i < sizes.length; i++) {
-            if (sizes[i] != 0) {
-                add(FIRST_SIZE + i, sizes[i]);
-                sizes[i] = 0;
-            }
-        }
+        add(SEGMENTED, segmented);
     }
 
     /** Counts packets that were not delivered. Owner only. */

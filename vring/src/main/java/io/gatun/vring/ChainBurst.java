@@ -51,6 +51,12 @@ public final class ChainBurst {
 
     private int segmentCount;
 
+    /**
+     * Some chain has more than one descriptor or segment. Else {@link #firstSegments}, {@link #segmentCounts} and
+     * {@link #descriptorCounts} say so already, and need not be written again.
+     */
+    private boolean varied;
+
     /** What {@link #fetchHeads} read: somebody has to take it, or nothing would be read. */
     @SuppressWarnings("UnusedVariable")
     private int fetched;
@@ -66,6 +72,7 @@ public final class ChainBurst {
         words = new long[capacity];
         addresses = new long[capacity];
         lengths = new int[capacity];
+        forgetShapes();
     }
 
     /** The most chains it holds. */
@@ -75,12 +82,20 @@ public final class ChainBurst {
 
     /** Sum of the lengths of a chain's writable segments, in bytes. */
     public long writableBytes(int index) {
+        if (segmentCounts[index] == 1) {
+            return readableCounts[index] == 1 ? 0 : lengths[firstSegments[index]];
+        }
         return sum(firstSegments[index] + readableCounts[index], firstSegments[index] + segmentCounts[index]);
     }
 
     /** Sum of the lengths of a chain's readable segments, in bytes. */
     public long readableBytes(int index) {
         return sum(firstSegments[index], firstSegments[index] + readableCounts[index]);
+    }
+
+    /** Whether all of a chain's writable bytes were written. */
+    boolean isComplete(int index) {
+        return writtenBytes[index] == writableBytes(index);
     }
 
     /** Reads a byte of every chain, so that the misses of whoever reads or writes there next have overlapped. */
@@ -103,6 +118,17 @@ public final class ChainBurst {
     void clear() {
         count = 0;
         segmentCount = 0;
+        if (varied) {
+            forgetShapes();
+        }
+    }
+
+    /** Every chain is one descriptor and one segment again. */
+    private void forgetShapes() {
+        Arrays.setAll(firstSegments, i -> i);
+        Arrays.fill(segmentCounts, 1);
+        Arrays.fill(descriptorCounts, 1);
+        varied = false;
     }
 
     /**
@@ -167,10 +193,10 @@ public final class ChainBurst {
     private void put(int at, int segment, long hostAddress, int lengthBytes, int readableCount) {
         addresses[segment] = hostAddress;
         lengths[segment] = lengthBytes;
-        firstSegments[at] = segment;
-        segmentCounts[at] = 1;
         readableCounts[at] = readableCount;
-        descriptorCounts[at] = 1;
+        if (varied) {
+            firstSegments[at] = segment;
+        }
     }
 
     /** Appends a chain that was followed. */
@@ -178,6 +204,7 @@ public final class ChainBurst {
         int at = count;
         int segment = segmentCount;
         int segments = followed.segmentCount;
+        varied |= segments != 1 || followed.descriptorCount != 1;
         reserve(segments);
         System.arraycopy(followed.addresses, 0, addresses, segment, segments);
         System.arraycopy(followed.lengths, 0, lengths, segment, segments);

@@ -40,9 +40,8 @@ final class PackedUsed {
 
     private int batchFlags;
 
-    // In order only: the used descriptor that waits to learn whether a later one stands for its buffer too.
+    // In order only: buffers that were used completely, and wait for a later one whose used descriptor stands for them.
     private boolean runWaits;
-    private boolean runComplete;
     private int runSlot;
     private int runPhase;
     private int runId;
@@ -78,28 +77,50 @@ final class PackedUsed {
     /** Puts a buffer used that occupied {@code slots} slots. */
     void put(int id, int slots, long writtenBytes, long writableBytes) {
         if (inOrder) {
-            putInOrder(id, writtenBytes, writtenBytes == writableBytes);
+            putInOrder(id, slots, writtenBytes, writtenBytes == writableBytes);
         } else {
             write(next, phase, id, writtenBytes);
+            advance(slots);
         }
-        advance(slots);
     }
 
     void put(ChainBurst burst, int from, int to) {
-        if (inOrder) {
-            for (int i = from; i < to; i++) {
-                int writtenBytes = burst.writtenBytes[i];
-                putInOrder(burst.ids[i], writtenBytes, writtenBytes == burst.writableBytes(i));
-                advance(burst.descriptorCounts[i]);
+        int i = from;
+        while (i < to) {
+            if (batchSlot >= 0 && !runWaits) {
+                i = putBehind(burst, i, to);
             }
-        } else if (from < to) {
-            put(burst.ids[from], burst.descriptorCounts[from], burst.writtenBytes[from], 0);
-            putBehind(burst, from + 1, to);
+            if (i < to) {
+                i = inOrder ? putInOrder(burst, i, to) : putOne(burst, i);
+            }
         }
     }
 
-    /** Chains that are not the first of a batch; state is in locals meanwhile. */
-    private void putBehind(ChainBurst burst, int from, int to) {
+    private int putOne(ChainBurst burst, int i) {
+        write(next, phase, burst.ids[i], burst.writtenBytes[i]);
+        advance(burst.descriptorCounts[i]);
+        return i + 1;
+    }
+
+    /** Puts buffers that were used completely, up to and with the first that was not. */
+    private int putInOrder(ChainBurst burst, int from, int to) {
+        int slots = 0;
+        int i = from;
+        boolean complete = true;
+        while (complete && i < to) {
+            complete = burst.isComplete(i);
+            slots += burst.descriptorCounts[i];
+            i++;
+        }
+        putInOrder(burst.ids[i - 1], slots, burst.writtenBytes[i - 1], complete);
+        return i;
+    }
+
+    /**
+     * Chains that are not the first of a batch, in order up to one that was used completely; returns the first that is
+     * left. State is in locals meanwhile.
+     */
+    private int putBehind(ChainBurst burst, int from, int to) {
         int[] ids = burst.ids;
         int[] counts = burst.descriptorCounts;
         int[] written = burst.writtenBytes;
@@ -107,7 +128,8 @@ final class PackedUsed {
         int slot = next;
         int mark = phase;
         int slots = 0;
-        for (int i = from; i < to; i++) {
+        int i = from;
+        for (; i < to && !(inOrder && burst.isComplete(i)); i++) {
             int bytes = written[i];
             int flags = bytes == 0 ? mark : mark | DESC_F_WRITE;
             long idAndFlags = (ids[i] | flags << 16) & 0xffff_ffffL;
@@ -124,6 +146,7 @@ final class PackedUsed {
         next = slot;
         phase = mark;
         pendingSlots += slots;
+        return i;
     }
 
     private void advance(int slots) {
@@ -137,16 +160,18 @@ final class PackedUsed {
     }
 
     /** §2.8.8: one used descriptor may stand for all buffers up to its own if those before were used completely. */
-    private void putInOrder(int id, long writtenBytes, boolean complete) {
-        if (!runWaits || !runComplete) {
-            endRun();
+    private void putInOrder(int id, int slots, long writtenBytes, boolean complete) {
+        if (!runWaits) {
             runSlot = next;
             runPhase = phase;
             runWaits = true;
         }
         runId = id;
         runBytes = writtenBytes;
-        runComplete = complete;
+        advance(slots);
+        if (!complete) {
+            endRun();
+        }
     }
 
     /** Nothing joins the run that waits: writes its used descriptor. */
