@@ -38,6 +38,10 @@ public final class SplitDeviceQueue extends DeviceQueue {
 
     private boolean kicksSuppressed;
 
+    /** What {@link #fetchHeads} read of descriptors: somebody has to take it, or nothing would be read. */
+    @SuppressWarnings("UnusedVariable")
+    private int fetched;
+
     /** The log of chains in flight that outlives this process, or null. */
     private final SplitInflight inflight;
 
@@ -122,17 +126,22 @@ public final class SplitDeviceQueue extends DeviceQueue {
         return count;
     }
 
+    /** Reads what the driver made available, and of each descriptor a byte, so that their misses overlap. */
     private boolean fetchHeads(int[] heads, int count) {
         long elements = Memory.base(avail) + SplitLayout.RING_ELEMENTS;
+        long table = Memory.base(descriptors);
         int first = nextAvail;
         int last = mask;
+        int sum = 0;
         for (int i = 0; i < count; i++) {
             int head = Memory.getUnsignedShort(elements + ((long) ((first + i) & last) << 1));
             if (head > last) {
                 return failHead(first + i, head);
             }
             heads[i] = head;
+            sum += Memory.getByte(table + ((long) head << SplitLayout.DESCRIPTOR_SHIFT));
         }
+        fetched = sum;
         return true;
     }
 
