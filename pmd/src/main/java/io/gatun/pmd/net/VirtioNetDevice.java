@@ -126,7 +126,7 @@ final class VirtioNetDevice implements VirtioDevice {
         int pair = index / VirtioNet.QUEUES_PER_PAIR;
         return index % VirtioNet.QUEUES_PER_PAIR == 0
                 ? new TxRing(vring, port.txQueues().get(pair))
-                : new RxRing(vring, port.rxQueues().get(pair));
+                : new RxRing(vring, port.rxQueues().get(pair), System::nanoTime);
     }
 
     @Override

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import io.gatun.pmd.Drop;
 import io.gatun.pmd.NetHeader;
+import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -67,6 +68,39 @@ class RxRingTest {
         guest.transmit(NetGuest.concat(PLAIN, packet));
         assertEquals(1, guest.rx.poll(64));
         assertArrayEquals(packet, received.packets.getFirst());
+    }
+
+    private void transmitMany(int count) {
+        for (int i = 0; i < count; i++) {
+            guest.transmit(NetGuest.concat(PLAIN, packet(60)));
+        }
+    }
+
+    /** Packets of the next two polls, the second of which finds as many as the first found. */
+    private List<Integer> twoPolls(int count) {
+        transmitMany(count);
+        int first = guest.rx.poll(64);
+        transmitMany(count);
+        return List.of(first, guest.rx.poll(64));
+    }
+
+    @Test
+    void aDriverInFullSwingIsLeftAloneForAMoment() {
+        guest.tickNanos = RxRing.PAUSE_NANOS / 4;
+        assertEquals(List.of(RxRing.BULK, 0), twoPolls(RxRing.BULK));
+        assertEquals(0, guest.rx.poll(64));
+        assertEquals(0, guest.rx.poll(64));
+        assertEquals(RxRing.BULK, guest.rx.poll(64), "the pause is over");
+        assertEquals(2 * RxRing.BULK, received.packets.size());
+    }
+
+    @Test
+    void whoGivesLittleOrMuchAtOnceIsServedAtOnce() {
+        guest.tickNanos = 0;
+        int little = RxRing.BULK - 1;
+        assertEquals(List.of(little, little), twoPolls(little));
+        int ample = NetGuest.RING_SIZE / 4;
+        assertEquals(List.of(ample, ample), twoPolls(ample));
     }
 
     @ParameterizedTest
