@@ -132,7 +132,8 @@ public final class Burst implements AutoCloseable {
 
     /**
      * Reads a byte of every packet that it has not read yet, so that the misses of whoever reads them next have
-     * overlapped: for packets whose bytes are needed. Costs a nanosecond or two per packet that is in the cache already.
+     * overlapped: for packets whose bytes are needed. Costs a nanosecond or two per packet that is in the cache
+     * already.
      */
     public void fetchHeads() {
         int sum = 0;
