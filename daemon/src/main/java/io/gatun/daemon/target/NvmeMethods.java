@@ -162,6 +162,8 @@ final class NvmeMethods {
         only.put("state", controller.isGone() ? "failed" : "enabled");
         only.set("trid", trid(controller));
         only.setAll(NvmeFacts.summary(controller));
+        // Here too, where nothing is asked of a drive that may not answer.
+        only.set("host_error_log", NvmeErrors.log(controller.hostErrors()));
         only.put("resets", controller.resets())
                 .put("io_queues", controller.openQueueCount())
                 .put("shadow_doorbells", controller.usesShadowDoorbells());

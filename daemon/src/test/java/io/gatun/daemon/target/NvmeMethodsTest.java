@@ -256,6 +256,9 @@ class NvmeMethodsTest {
         assertEquals(42, entry.path("lba").intValue());
         assertEquals(8, entry.path("blocks").intValue());
 
+        JsonNode listed = call("bdev_nvme_get_controllers", "{}").path(0).path("ctrlrs").path(0);
+        assertEquals(log, listed.path("host_error_log"), "it needs no answer of the drive");
+
         assertErrors("{'media_error':2}", "{'unrecovered_read_error':2}", "nv0n1");
         assertErrors("{'vendor_specific':1}", "{'vendor_specific':1}", "nv0n2");
         assertTrue(call("bdev_reset_iostat", "{'name': 'nv0n1'}").booleanValue());
