@@ -11,6 +11,9 @@ public interface Observer {
     /** A burst has been received, and is about to be forwarded. */
     void received(RxQueue from, Burst burst);
 
-    /** The first {@code count} packets that {@code which} names are about to be sent; the receiver may drop some. */
+    /**
+     * The first {@code count} packets that {@code which} names, and that is only to be read, are about to be sent; the
+     * receiver may drop some.
+     */
     void sent(TxQueue to, Burst burst, int[] which, int count);
 }

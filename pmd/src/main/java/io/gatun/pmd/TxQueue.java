@@ -109,7 +109,8 @@ public abstract class TxQueue {
     public abstract long offloads();
 
     /**
-     * Copies packets to the receiver, counts those that it took, and drops and counts the others. Owner only.
+     * Copies packets to the receiver, counts those that it took, and drops and counts the others. Owner only;
+     * {@code which} is only to be read.
      *
      * @return how many were taken
      */

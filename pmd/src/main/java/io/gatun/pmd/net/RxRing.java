@@ -40,7 +40,7 @@ final class RxRing implements QueueHandler {
     private final boolean looksAtHeaders;
     private final int headerBytes;
 
-    /** As many packets as a burst holds, or as leave the driver room for three times as many during a pause. */
+    /** As many packets as a burst holds, or a quarter of the ring: a driver that is left alone needs room. */
     private final int ampleBurst;
 
     private boolean enabled;
@@ -93,7 +93,7 @@ final class RxRing implements QueueHandler {
         }
         queue.putUsedBurst(chains, 0, count);
         vring.publish(count);
-        if (count >= BULK && count < ampleBurst) {
+        if (count >= BULK && count < Math.min(maxChains, ampleBurst)) {
             pausing = true;
             pausedAt = clock.getAsLong();
         }

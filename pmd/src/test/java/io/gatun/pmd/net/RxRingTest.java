@@ -101,6 +101,9 @@ class RxRingTest {
         assertEquals(List.of(little, little), twoPolls(little));
         int ample = NetGuest.RING_SIZE / 4;
         assertEquals(List.of(ample, ample), twoPolls(ample));
+        transmitMany(2 * RxRing.BULK);
+        assertEquals(RxRing.BULK, guest.rx.poll(RxRing.BULK));
+        assertEquals(RxRing.BULK, guest.rx.poll(RxRing.BULK), "it was the caller who wanted no more");
     }
 
     @ParameterizedTest
