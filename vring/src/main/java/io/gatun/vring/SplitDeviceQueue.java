@@ -174,6 +174,7 @@ public final class SplitDeviceQueue extends DeviceQueue {
     private boolean take(DescriptorChain chain, int head) {
         chain.clear();
         chain.id = head;
+        chain.descriptorCount = 1;
         if (follow(chain, descriptors, size(), head, size(), indirectAllowed)) {
             return true;
         }
