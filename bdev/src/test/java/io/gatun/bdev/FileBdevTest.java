@@ -370,12 +370,13 @@ class FileBdevTest {
     @ValueSource(booleans = {true, false})
     void aChannelThatFindsNoMemoryLeavesNoneBehind(boolean ring) throws IOException, InterruptedException {
         assumeTrue(!ring || IoUring.probe().isEmpty(), "the kernel forbids io_uring");
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/prlimit")), "no prlimit");
         Process child = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-ea",
                         "-Xmx64m",
                         "-XX:+UseSerialGC",
-                        "-XX:TieredStopAtLevel=1",
+                        "-Xint",
                         "-XX:-CreateCoredumpOnCrash",
                         "--enable-native-access=ALL-UNNAMED",
                         "-cp",

@@ -17,7 +17,7 @@ import java.util.Deque;
  * <p>Arguments: the file, and whether by io_uring. Says what failures left behind at most.
  */
 final class ShortOfMemory {
-    /** Less than the smallest of the mappings, so that each of them is once the one that fails. */
+    /** Less than the channel's own mapping, so that it fails more than once. */
     private static final int STEP_BYTES = 128 << 10;
 
     private static final int ROOM_BYTES = 256 << 20;
