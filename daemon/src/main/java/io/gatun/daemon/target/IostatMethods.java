@@ -17,6 +17,7 @@ import io.gatun.nvme.bdev.NvmeBdev;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 
 /** Methods that count what was done to disks. A channel is a queue of a controller. */
 final class IostatMethods {
@@ -54,40 +55,51 @@ final class IostatMethods {
         ObjectNode answer = JSON.objectNode()
                 .put("tick_rate", FrameworkMethods.TICK_RATE)
                 .put("ticks", System.nanoTime());
+        boolean resets = arguments.string("reset_mode", "none").equals("all");
         if (perChannel) {
             Disk disk = disks.iterator().next();
             answer.put("name", disk.name());
             channels(target, disk, answer.putArray("channels"));
+            if (resets) {
+                forget(disk, counts(target, disk), errors(disk));
+            }
         } else {
             ArrayNode list = answer.putArray("bdevs");
             for (Disk disk : disks) {
-                ObjectNode described = counts(target, disk)
+                Counts counts = counts(target, disk);
+                Map<Integer, Long> errors = errors(disk);
+                ObjectNode described = new Counts()
+                        .add(counts, 1)
                         .add(disk.forgotten, -1)
                         .writeTo(list.addObject().put("name", disk.name()));
-                if (disk.bdev instanceof NvmeBdev bdev) {
+                if (disk.bdev instanceof NvmeBdev) {
                     described
                             .putObject("driver_specific")
-                            .set("nvme_error", NvmeErrors.counts(NvmeErrors.of(bdev), disk.forgottenErrors));
+                            .set("nvme_error", NvmeErrors.counts(errors, disk.forgottenErrors));
+                }
+                if (resets) {
+                    // What was answered, and no more: what came since is in the next answer.
+                    forget(disk, counts, errors);
                 }
             }
-        }
-        if (arguments.string("reset_mode", "none").equals("all")) {
-            disks.forEach(disk -> forget(target, disk));
         }
         return answer;
     }
 
-    private static void forget(Target target, Disk disk) {
-        disk.forgotten = counts(target, disk);
-        if (disk.bdev instanceof NvmeBdev bdev) {
-            disk.forgottenErrors = NvmeErrors.of(bdev);
-        }
+    private static Map<Integer, Long> errors(Disk disk) {
+        return disk.bdev instanceof NvmeBdev bdev ? NvmeErrors.of(bdev) : Map.of();
+    }
+
+    private static void forget(Disk disk, Counts counts, Map<Integer, Long> errors) {
+        disk.forgotten = counts;
+        disk.forgottenErrors = errors;
     }
 
     private static JsonNode reset(Target target, Arguments arguments) {
         String name = arguments.string("name");
         if (arguments.string("mode", "all").equals("all")) {
-            select(target, name == null ? null : List.of(name)).forEach(disk -> forget(target, disk));
+            select(target, name == null ? null : List.of(name))
+                    .forEach(disk -> forget(disk, counts(target, disk), errors(disk)));
         }
         return BooleanNode.TRUE;
     }
