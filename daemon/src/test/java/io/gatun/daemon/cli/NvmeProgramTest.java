@@ -118,19 +118,24 @@ class NvmeProgramTest {
         assertTrue(gatun(read).startsWith("randread bs=64k qd=32 queues=2: "));
     }
 
+    /** The program with the drive as {@code nv0}, and a disk at a socket. */
+    private Daemon serve(String vhostBlk) {
+        return ServeCommand.parse(
+                        "serve",
+                        "--rpc",
+                        directory.resolve("rpc.sock").toString(),
+                        "--bdev",
+                        "nvme:nv0,traddr=" + address,
+                        "--vhost-blk",
+                        vhostBlk)
+                .start(this::access);
+    }
+
     /** The whole chain: front-end, socket, virtio-blk, NVMe; the drive reads and writes the front-end's own pages. */
     @Test
     void aDriveIsServed() throws Exception {
         Path socket = directory.resolve("nv0.sock");
-        ServeCommand serve = ServeCommand.parse(
-                "serve",
-                "--rpc",
-                directory.resolve("rpc.sock").toString(),
-                "--bdev",
-                "nvme:nv0,traddr=" + address,
-                "--vhost-blk",
-                socket + ",bdev=nv0n1,queues=2");
-        Daemon daemon = serve.start(this::access);
+        Daemon daemon = serve(socket + ",bdev=nv0n1,queues=2");
         Thread serving = Thread.ofPlatform().start(daemon::serve);
         try (JsonRpcClient rpc = JsonRpcClient.connect(directory.resolve("rpc.sock"), PATIENCE)) {
             for (int blockBytes : new int[] {512, 4096, 128 << 10}) {
@@ -184,15 +189,7 @@ class NvmeProgramTest {
         NvmeDisk disk = NvmeDisk.ofMegabytes(32).withFault(NvmeDisk.Access.READ, 100);
         machine = QtestMachine.builder().controller(NvmeModel.of("bad").with(disk)).start();
         Path socket = directory.resolve("nv0.sock");
-        ServeCommand serve = ServeCommand.parse(
-                "serve",
-                "--rpc",
-                directory.resolve("rpc.sock").toString(),
-                "--bdev",
-                "nvme:nv0,traddr=" + address,
-                "--vhost-blk",
-                socket + ",bdev=nv0n1");
-        Daemon daemon = serve.start(this::access);
+        Daemon daemon = serve(socket + ",bdev=nv0n1");
         Thread serving = Thread.ofPlatform().start(daemon::serve);
         try (JsonRpcClient rpc = JsonRpcClient.connect(directory.resolve("rpc.sock"), PATIENCE)) {
             BlkBench bench = new BlkBench(BlkBenchOptions.of(socket)

@@ -5,14 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.gatun.daemon.bench.BlkBench;
 import io.gatun.daemon.bench.BlkBenchException;
 import io.gatun.daemon.bench.BlkBenchOptions;
 import io.gatun.daemon.bench.BlkBenchOptions.Hugepages;
-import io.gatun.daemon.rpc.Json;
 import io.gatun.daemon.rpc.RpcException;
 import io.gatun.reactor.Reactor.IdlePolicy;
 import io.gatun.vhostuser.BackendOptions;
@@ -72,12 +70,7 @@ class ControllerRemovalTest {
     }
 
     private CompletableFuture<JsonNode> later(String method, String params) {
-        try {
-            JsonNode json = params.isEmpty() ? null : Json.MAPPER.readTree(params.replace('\'', '"'));
-            return target.call(method, json).toCompletableFuture();
-        } catch (JsonProcessingException e) {
-            throw new IllegalArgumentException(e);
-        }
+        return Calls.later(target, method, params);
     }
 
     private JsonNode call(String method, String params) {

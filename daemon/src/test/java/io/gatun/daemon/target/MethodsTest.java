@@ -5,9 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import io.gatun.daemon.rpc.Json;
 import io.gatun.daemon.rpc.RpcException;
 import io.gatun.reactor.Reactor.IdlePolicy;
 import io.gatun.vhostuser.BackendOptions;
@@ -47,16 +45,8 @@ class MethodsTest {
         target.close();
     }
 
-    private static JsonNode json(String singleQuoted) {
-        try {
-            return Json.MAPPER.readTree(singleQuoted.replace('\'', '"'));
-        } catch (JsonProcessingException e) {
-            throw new IllegalArgumentException(e);
-        }
-    }
-
     private CompletableFuture<JsonNode> later(String method, String params) {
-        return target.call(method, params.isEmpty() ? null : json(params)).toCompletableFuture();
+        return Calls.later(target, method, params);
     }
 
     private JsonNode call(String method, String params) {

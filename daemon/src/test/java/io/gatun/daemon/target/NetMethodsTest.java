@@ -5,9 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import io.gatun.daemon.rpc.Json;
 import io.gatun.daemon.rpc.RpcException;
 import io.gatun.reactor.Reactor.IdlePolicy;
 import io.gatun.vhostuser.BackendOptions;
@@ -43,12 +41,7 @@ class NetMethodsTest {
     }
 
     private JsonNode call(String method, String params) {
-        try {
-            JsonNode json = params.isEmpty() ? null : Json.MAPPER.readTree(params.replace('\'', '"'));
-            return target.call(method, json).toCompletableFuture().join();
-        } catch (JsonProcessingException e) {
-            throw new IllegalArgumentException(e);
-        }
+        return Calls.later(target, method, params).join();
     }
 
     private void refused(int code, String text, String method, String params) {

@@ -5,11 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.gatun.bdev.BdevChannel;
 import io.gatun.bdev.BdevRequest;
-import io.gatun.daemon.rpc.Json;
 import io.gatun.daemon.rpc.RpcException;
 import io.gatun.linux.Errno;
 import io.gatun.linux.Mapping;
@@ -99,12 +97,7 @@ class NvmeMethodsTest {
     }
 
     private CompletableFuture<JsonNode> later(String method, String params) {
-        try {
-            JsonNode json = params.isEmpty() ? null : Json.MAPPER.readTree(params.replace('\'', '"'));
-            return target.call(method, json).toCompletableFuture();
-        } catch (JsonProcessingException e) {
-            throw new IllegalArgumentException(e);
-        }
+        return Calls.later(target, method, params);
     }
 
     private JsonNode call(String method, String params) {
